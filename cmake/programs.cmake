@@ -1,0 +1,31 @@
+# How heed's own tests, benchmarks and examples are compiled; users of the headers get none of this.
+if(heed_top_level)
+  get_property(multi_config GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT CMAKE_BUILD_TYPE AND NOT multi_config)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
+  endif()
+  find_program(HEED_CCACHE ccache)
+  if(HEED_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${HEED_CCACHE})
+  endif()
+  # One compiler per CPU unless CMAKE_BUILD_PARALLEL_LEVEL says otherwise: Ninja's own default starts two more.
+  if(NOT DEFINED ENV{CMAKE_BUILD_PARALLEL_LEVEL})
+    cmake_host_system_information(RESULT cpus QUERY NUMBER_OF_LOGICAL_CORES)
+    set_property(GLOBAL APPEND PROPERTY JOB_POOLS heed_compile=${cpus})
+    set(CMAKE_JOB_POOL_COMPILE heed_compile)
+  endif()
+endif()
+
+add_library(heed_program INTERFACE)
+target_link_libraries(heed_program INTERFACE heed::io $<$<BOOL:${HEED_NATIVE}>:heed::native>)
+if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
+  target_compile_options(heed_program INTERFACE
+    -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${HEED_WERROR}>:-Werror>
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized> # g++ 12 finds some in its own AVX-512 header
+    $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-sign-conversion>) # clang's -Wconversion has it, g++'s has not
+endif()
+if(HEED_SANITIZE)
+  target_compile_options(heed_program INTERFACE -fsanitize=${HEED_SANITIZE} -fno-omit-frame-pointer
+                                                -fno-sanitize-recover=all)
+  target_link_options(heed_program INTERFACE -fsanitize=${HEED_SANITIZE})
+endif()

@@ -1,0 +1,78 @@
+// heed-translate inspect: what a model file holds.
+
+#include <memory>
+
+#include <heed/core/quote.hpp>
+
+#include "console.hpp"
+#include "options.hpp"
+#include "translation_model.hpp"
+
+namespace translator {
+namespace {
+
+constexpr const char* examples = R"(Examples:
+  heed-translate inspect --model m.safetensors
+  heed-translate inspect --model m.safetensors --tensors
+  heed-translate inspect --model m.safetensors --check-finite)";
+
+struct InspectOptions {
+  std::string model;
+  bool tensors = false, check_finite = false;
+};
+
+std::string language_text(const heed::Tokenizer& tokenizer) {
+  switch (tokenizer.language) {
+    case heed::Language::english:
+      return "English";
+    case heed::Language::french:
+      return "French";
+    case heed::Language::chinese:
+      return "Chinese";
+  }
+  return "?";
+}
+
+void print_tensors(const Network& network) {
+  heed::for_each_parameter(
+      [](std::string_view name, heed::Role, const auto& tensor) {
+        const auto shape = heed::extents(tensor);
+        print_line("  " + std::string(name) + "  " + heed::shape_text(shape));
+      },
+      network);
+}
+
+void run_inspect(const InspectOptions& options) {
+  const heed::Checkpoint checkpoint(options.model);
+  const TranslationModel model = load_translation_model(options.model);
+  const Network::Config& config = model.network.config;
+  print_line("File         " + options.model);
+  print_line("Written by   " + checkpoint.written_by());
+  print_line("Translates   " + language_text(model.source.tokenizer) + " to " + language_text(model.target.tokenizer));
+  print_line("Vocabulary   " + grouped(config.source_vocab) + " and " + grouped(config.target_vocab) + " tokens");
+  print_line("Network      GRU sequence to sequence with Bahdanau attention");
+  print_line("Sizes        embedding " + std::to_string(config.embedding_dim) + ", hidden " +
+             std::to_string(config.hidden_dim) + ", attention units " + std::to_string(config.attention_units));
+  print_line("Parameters   " + grouped(heed::parameter_count(model.network)));
+  for (const auto& [name, value] : model.facts) print_line("Trained      " + name + " " + value);
+  if (checkpoint.has_section("training")) print_line("State        checkpoint of a training run, can be resumed");
+  if (options.tensors) print_tensors(model.network);
+  if (!options.check_finite) return;
+  const std::string broken = heed::find_non_finite(model.network);
+  if (!broken.empty()) throw std::runtime_error(options.model + ": " + heed::quote(broken) + " holds NaN or infinity");
+  print_line("Finite       all numbers");
+}
+
+}  // namespace
+
+Command inspect_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("inspect", "Show what a model file holds");
+  const auto options = std::make_shared<InspectOptions>();
+  add_file(*app, {"--model", "The model (safetensors)"}, options->model)->required();
+  app->add_flag("--tensors", options->tensors, "List every tensor with its shape");
+  app->add_flag("--check-finite", options->check_finite, "Fail when a number is NaN or infinite");
+  app->footer(examples);
+  return {app, [options] { run_inspect(*options); }};
+}
+
+}  // namespace translator

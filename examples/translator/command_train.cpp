@@ -1,0 +1,91 @@
+// heed-translate train: a model from two files of sentence pairs.
+
+#include <memory>
+
+#include "options.hpp"
+#include "training.hpp"
+
+namespace translator {
+namespace {
+
+constexpr const char* examples = R"(Examples:
+  heed-translate train --data train.tsv --valid valid.tsv --model m.safetensors
+      The defaults: embedding 128, GRU 256, ten epochs; the best epoch by validation loss is kept.
+  heed-translate train --data train.tsv --valid valid.tsv --model m.safetensors --epochs 20 --resume
+      Goes on where the last run ended or was interrupted, to 20 epochs, with the same bits as one run of 20.
+  heed-translate train --data en-fr.tsv --valid v.tsv --model fr.safetensors --target-lang fr --hidden 128
+
+Data: UTF-8, one pair per line, source and target with a tab between; further columns are ignored.
+Ctrl-C finishes the step and saves a checkpoint; a second Ctrl-C stops at once.)";
+
+void add_files(CLI::App& app, TrainOptions& options) {
+  add_file(app, {"--data", "Sentence pairs to train on (TSV)"}, options.data)->required()->group("Files");
+  add_file(app, {"--valid", "Sentence pairs to measure each epoch with (TSV)"}, options.valid)
+      ->required()
+      ->group("Files");
+  add_file(app, {"--model", "Where the best model goes (safetensors)"}, options.model)->required()->group("Files");
+  add_file(app, {"--checkpoint", "Where the run's state goes; default: beside the model, .checkpoint"},
+           options.checkpoint)
+      ->group("Files");
+  add_file(app, {"--log", "CSV of loss, learning rate and tokens/s; default: beside the model, .csv"}, options.log)
+      ->group("Files");
+  app.add_flag("--resume", options.resume, "Go on from the checkpoint")->group("Files");
+  add_existing_file_option(app, options.existing);
+  add_bad_lines_option(app, options.bad_lines);
+}
+
+void add_sizes(CLI::App& app, TrainOptions& options) {
+  constexpr CountRange size{1, 65536};
+  const char* group = "Model";
+  app.add_option("--source-lang", options.source_language, "Language of the first column")
+      ->check(CLI::IsMember({"en", "fr", "zh"}))
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--target-lang", options.target_language, "Language of the second column")
+      ->check(CLI::IsMember({"en", "fr", "zh"}))
+      ->capture_default_str()
+      ->group(group);
+  add_count(app, {"--embedding", "Numbers per word"}, options.sizes.embedding, size)->group(group);
+  add_count(app, {"--hidden", "Numbers per GRU state"}, options.sizes.hidden, size)->group(group);
+  add_count(app, {"--attention-units", "Units of the attention's tanh layer"}, options.sizes.attention_units, size)
+      ->group(group);
+  add_count(app, {"--min-count", "A word enters the vocabulary when seen so often"}, options.sizes.min_count,
+            {1, 1'000'000})
+      ->group(group);
+  add_count(app, {"--max-vocab", "Largest vocabulary, special symbols counted"}, options.sizes.max_vocab,
+            {5, 10'000'000})
+      ->group(group);
+  add_count(app, {"--max-length", "Pairs with a side of this many tokens are left out"}, options.max_length, {2, 10000})
+      ->group(group);
+}
+
+void add_rates(CLI::App& app, TrainOptions& options) {
+  using Ends = RealRange::Ends;
+  const char* group = "Training";
+  add_count(app, {"--epochs", "Passes over the data; 0: only measure the validation loss"}, options.epochs,
+            {0, 1'000'000})
+      ->group(group);
+  add_count(app, {"--batch", "Sentence pairs per step"}, options.batch, {1, 65536})->group(group);
+  add_real(app, {"--dropout", "Part of the embeddings that is dropped"}, options.dropout, {0, 1, Ends::open_above})
+      ->group(group);
+  add_real(app, {"--learning-rate", "Adam's step"}, options.learning_rate, {0, 1e3, Ends::open_below})->group(group);
+  add_real(app, {"--clip", "Largest norm of the gradient"}, options.clip, {0, 1e9, Ends::open_below})->group(group);
+  add_seed(app, {"--seed", "Start of all random numbers"}, options.seed)->group(group);
+  add_count(app, {"--checkpoint-steps", "Steps between two checkpoints"}, options.checkpoint_steps, {1, 1'000'000'000})
+      ->group(group);
+  add_threads_option(app, options.threads);
+}
+
+}  // namespace
+
+Command train_command(CLI::App& parent) {
+  CLI::App* app = parent.add_subcommand("train", "Train a model on sentence pairs");
+  const auto options = std::make_shared<TrainOptions>();
+  add_files(*app, *options);
+  add_sizes(*app, *options);
+  add_rates(*app, *options);
+  app->footer(examples);
+  return {app, [options] { run_training(*options); }};
+}
+
+}  // namespace translator

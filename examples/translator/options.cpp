@@ -1,0 +1,166 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include <heed/core/quote.hpp>
+
+#include "console.hpp"
+
+namespace translator {
+namespace {
+
+constexpr Index most_threads = 1'000'000;  // cut to the work there is
+
+[[noreturn]] void refuse(const std::string& option, const std::string& found, const std::string& wanted) {
+  throw CLI::ValidationError(option, "found " + heed::quote(found) + ", wanted " + wanted);
+}
+
+template <class T>
+bool read_whole(const std::string& text, T& value) {
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
+  return result.ec == std::errc{} && result.ptr == text.data() + text.size() && !text.empty();
+}
+
+std::string number_text(double value) {
+  char buffer[40];
+  const auto result = std::to_chars(buffer, buffer + sizeof buffer, value);
+  return {buffer, result.ptr};
+}
+
+bool inside(double value, const RealRange& range) {
+  if (!std::isfinite(value) || value < range.least || value > range.most) return false;
+  if (range.ends == RealRange::Ends::open_below) return value > range.least;
+  return range.ends == RealRange::Ends::closed || value < range.most;
+}
+
+std::string range_text(const RealRange& range) {
+  using Ends = RealRange::Ends;
+  const bool bounded = range.most < std::numeric_limits<double>::max();
+  const std::string low = (range.ends == Ends::open_below ? "above " : "from ") + number_text(range.least);
+  const std::string high = (range.ends == Ends::open_above ? " to below " : " to ") + number_text(range.most);
+  return "a number " + low + (bounded ? high : "");
+}
+
+CLI::Option* add_number(CLI::App& app, OptionText text, std::function<void(const std::string&)> read,
+                        const std::string& shown) {
+  return app.add_option_function<std::string>(text.name, std::move(read), text.help)
+      ->type_name("N")
+      ->default_str(shown);
+}
+
+}  // namespace
+
+CLI::Option* add_count(CLI::App& app, OptionText text, Index& value, CountRange range) {
+  const auto read = [name = std::string(text.name), &value, range](const std::string& found) {
+    Index number = 0;
+    if (!read_whole(found, number) || number < range.least || number > range.most) {
+      refuse(name, found, "a whole number from " + std::to_string(range.least) + " to " + std::to_string(range.most));
+    }
+    value = number;
+  };
+  return add_number(app, text, read, std::to_string(value));
+}
+
+CLI::Option* add_real(CLI::App& app, OptionText text, double& value, RealRange range) {
+  const auto read = [name = std::string(text.name), &value, range](const std::string& found) {
+    double number = 0;
+    if (!read_whole(found, number) || !inside(number, range)) refuse(name, found, range_text(range));
+    value = number;
+  };
+  return add_number(app, text, read, number_text(value))->type_name("X");
+}
+
+CLI::Option* add_seed(CLI::App& app, OptionText text, std::uint64_t& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (!read_whole(found, value)) refuse(name, found, "a whole number from 0 to 18446744073709551615");
+  };
+  return add_number(app, text, read, std::to_string(value));
+}
+
+CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (found.empty()) refuse(name, found, "the path of a file");
+    value = found;
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)->type_name("FILE")->default_str(value);
+}
+
+void add_threads_option(CLI::App& app, Index& threads) {
+  add_count(app, {"--threads", "Threads to compute with; 0: one per CPU this process may use"}, threads,
+            {0, most_threads});
+}
+
+void add_decode_options(CLI::App& app, DecodeOptions& options) {
+  add_count(app, {"--beam", "Sentences that beam search keeps; 1: greedy"}, options.beam, {1, 1000});
+  add_count(app, {"--max-length", "Longest translation in tokens"}, options.max_length, {1, 10000});
+  add_threads_option(app, options.threads);
+}
+
+void add_existing_file_option(CLI::App& app, ExistingFile& existing) {
+  app.add_flag_callback(
+      "--no-clobber", [&existing] { existing = ExistingFile::refuse; }, "Refuse to replace a file that exists");
+}
+
+void add_bad_lines_option(CLI::App& app, BadLines& bad_lines) {
+  app.add_flag_callback(
+      "--skip-bad", [&bad_lines] { bad_lines = BadLines::skip; },
+      "Leave out lines that are no sentence pair, and say how many");
+}
+
+namespace {
+
+std::size_t edit_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({change, row[j] + 1, row[j - 1] + 1}));
+    }
+  }
+  return row.back();
+}
+
+std::string nearest(const std::string& wrong, const std::vector<std::string>& names) {
+  constexpr std::size_t longest = 64;  // nothing longer is a typo of an option
+  std::string best;
+  std::size_t best_distance = wrong.size() <= longest ? std::max<std::size_t>(2, wrong.size() / 3) + 1 : 0;
+  for (const std::string& name : names) {
+    const std::size_t distance = best_distance == 0 ? 0 : edit_distance(wrong, name);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = name;
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+std::string unknown_argument_message(const CLI::App& app) {
+  const std::vector<std::string> left = app.remaining(true);
+  std::string wrong = left.empty() ? "" : left.front();
+  if (const auto equals = wrong.find('='); wrong.starts_with("--") && equals != wrong.npos) wrong.erase(equals);
+  const auto chosen = app.get_subcommands();
+  const CLI::App& command = chosen.empty() ? app : *chosen.front();
+  std::vector<std::string> names;
+  if (wrong.starts_with("-")) {
+    for (const CLI::Option* option : command.get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  } else if (chosen.empty()) {
+    for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(each->get_name());
+  }
+  const std::string what = wrong.starts_with("-") ? "unknown option "
+                           : chosen.empty()       ? "unknown command "
+                                                  : "argument not wanted: ";
+  const std::string best = nearest(wrong, names);
+  return what + heed::quote(wrong) + (best.empty() ? "" : "; did you mean " + best + "?");
+}
+
+}  // namespace translator

@@ -1,0 +1,107 @@
+#pragma once
+// The options of every command, and how numbers on the command line are read: whole and exact, a point whatever the
+// locale, and refused with the option's name, what was found and what is wanted.
+
+#include <cstdint>
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <heed/core/view.hpp>
+
+namespace translator {
+
+using heed::Index;
+
+/// Options that are each right but do not fit together: exit code 2, as for CLI::ParseError.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+enum class ExistingFile { replace, refuse };
+enum class BadLines { refuse, skip };
+
+struct ModelSizes {
+  Index embedding = 128, hidden = 256, attention_units = 256;
+  Index min_count = 2, max_vocab = 10000;
+};
+
+struct TrainOptions {
+  std::string data, valid, model, checkpoint, log;
+  std::string source_language = "en", target_language = "zh";
+  ModelSizes sizes;
+  Index epochs = 10, batch = 64, max_length = 50, checkpoint_steps = 500, threads = 0;
+  double dropout = 0.2, learning_rate = 1e-3, clip = 1.0;
+  std::uint64_t seed = 1;
+  bool resume = false;
+  ExistingFile existing = ExistingFile::replace;
+  BadLines bad_lines = BadLines::refuse;
+};
+
+struct DecodeOptions {
+  Index beam = 1, max_length = 50, threads = 0;
+};
+
+struct TranslateOptions {
+  std::string model, input, output, attention_svg;
+  std::vector<std::string> text;
+  DecodeOptions decode;
+  bool show_attention = false;
+  ExistingFile existing = ExistingFile::replace;
+};
+
+struct EvaluateOptions {
+  std::string model, data, output;
+  DecodeOptions decode;
+  Index batch = 64;
+  BadLines bad_lines = BadLines::refuse;
+};
+
+struct DemoOptions {
+  std::string model = "phrasebook.safetensors", attention_svg = "attention.svg";
+  Index threads = 0, epochs = 0;  // 0: as many as the demo is made for
+  bool list = false;
+};
+
+/// One subcommand: what was parsed into it, and what runs it.
+struct Command {
+  CLI::App* app;
+  std::function<void()> run;
+};
+
+Command demo_command(CLI::App& parent);
+Command train_command(CLI::App& parent);
+Command translate_command(CLI::App& parent);
+Command evaluate_command(CLI::App& parent);
+Command interactive_command(CLI::App& parent);
+Command inspect_command(CLI::App& parent);
+
+struct CountRange {
+  Index least, most;
+};
+struct RealRange {
+  double least, most;
+  enum class Ends { closed, open_below, open_above } ends = Ends::closed;
+};
+struct OptionText {
+  const char *name, *help;
+};
+
+CLI::Option* add_count(CLI::App& app, OptionText text, Index& value, CountRange range);
+CLI::Option* add_real(CLI::App& app, OptionText text, double& value, RealRange range);
+/// 0 to 2^64 - 1.
+CLI::Option* add_seed(CLI::App& app, OptionText text, std::uint64_t& value);
+CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value);
+
+void add_decode_options(CLI::App& app, DecodeOptions& options);
+void add_threads_option(CLI::App& app, Index& threads);
+void add_existing_file_option(CLI::App& app, ExistingFile& existing);
+void add_bad_lines_option(CLI::App& app, BadLines& bad_lines);
+
+/// "unknown option --epoch; did you mean --epochs?": of the options that `app` and its chosen subcommand have.
+std::string unknown_argument_message(const CLI::App& app);
+
+}  // namespace translator

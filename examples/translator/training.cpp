@@ -1,0 +1,158 @@
+#include "training.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+
+#include <heed/core/quote.hpp>
+#include <heed/core/thread_pool.hpp>
+#include <heed/version.hpp>
+
+#include "console.hpp"
+#include "files.hpp"
+#include "trainer.hpp"
+
+namespace translator {
+namespace {
+
+using heed::Index;
+
+struct Data {
+  heed::ParallelText training, validation;
+};
+
+/// "m.safetensors" and ".csv" give "m.csv".
+std::string beside(const std::string& model, const std::string& extension) {
+  return std::filesystem::path(model).replace_extension(extension).string();
+}
+
+/// Everything that can be found wrong before a file is read.
+void check_files(const TrainOptions& options) {
+  const std::vector<InputFile> inputs{{"--data", options.data}, {"--valid", options.valid}};
+  const ExistingFile existing = options.resume ? ExistingFile::replace : options.existing;
+  check_output({"--model", options.model, existing}, inputs);
+  std::vector<InputFile> more = inputs;
+  more.push_back({"--model", options.model});
+  check_output({"--checkpoint", options.checkpoint}, more);
+  more.push_back({"--checkpoint", options.checkpoint});
+  check_output({"--log", options.log}, more);
+}
+
+heed::ParallelText read_corpus(const std::string& path, BadLines bad_lines) {
+  const auto bad = bad_lines == BadLines::skip ? heed::BadLine::skip : heed::BadLine::refuse;
+  heed::ParallelText text = heed::read_pairs(path, {.bad_line = bad});
+  const std::string file = heed::quote(path) + ": ";
+  if (text.skipped > 0) print_warning(file + grouped(text.skipped) + " bad lines left out");
+  if (text.identical > 0) print_warning(file + grouped(text.identical) + " pairs have the same text on both sides");
+  return text;
+}
+
+Data read_data(const TrainOptions& options) {
+  Data data{read_corpus(options.data, options.bad_lines), read_corpus(options.valid, options.bad_lines)};
+  const Index shared = heed::count_shared(data.training.pairs, data.validation.pairs);
+  if (shared > 0)
+    print_warning(grouped(shared) + " pairs of " + heed::quote(options.valid) + " are in the training data too");
+  return data;
+}
+
+heed::EncodedText encode(const std::vector<heed::SentencePair>& pairs, const TranslationModel& model,
+                         Index max_length) {
+  heed::EncodedText text = heed::encode_pairs(pairs, model.source, model.target, {.max_tokens = max_length - 1});
+  if (text.pairs.empty())
+    throw std::runtime_error("no pair is shorter than --max-length " + std::to_string(max_length));
+  if (text.dropped > 0) {
+    print_warning(grouped(text.dropped) + " pairs of --max-length " + std::to_string(max_length) +
+                  " tokens or more left out");
+  }
+  return text;
+}
+
+/// A text that changes with any pair: FNV-1a over all bytes.
+std::string fingerprint(const std::vector<heed::SentencePair>& pairs) {
+  std::uint64_t hash = 14695981039346656037u;
+  const auto add = [&](std::string_view text) {
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+  };
+  for (const heed::SentencePair& pair : pairs) add(pair.source), add("\t"), add(pair.target), add("\n");
+  return std::to_string(pairs.size()) + " pairs, checksum " + std::to_string(hash);
+}
+
+Settings settings_of(const TrainOptions& options, const Data& data) {
+  return {{"--data", fingerprint(data.training.pairs)},
+          {"--valid", fingerprint(data.validation.pairs)},
+          {"--source-lang", options.source_language},
+          {"--target-lang", options.target_language},
+          {"--embedding", std::to_string(options.sizes.embedding)},
+          {"--hidden", std::to_string(options.sizes.hidden)},
+          {"--attention-units", std::to_string(options.sizes.attention_units)},
+          {"--min-count", std::to_string(options.sizes.min_count)},
+          {"--max-vocab", std::to_string(options.sizes.max_vocab)},
+          {"--max-length", std::to_string(options.max_length)},
+          {"--batch", std::to_string(options.batch)},
+          {"--dropout", fixed(options.dropout, 9)},
+          {"--learning-rate", fixed(options.learning_rate, 12)},
+          {"--clip", fixed(options.clip, 9)},
+          {"--seed", std::to_string(options.seed)}};
+}
+
+void describe_run(const TrainOptions& options, const TranslationModel& model, const Data& data) {
+  print_line(heed::build_info().text());
+  print_line("Data:  " + grouped(static_cast<long long>(data.training.pairs.size())) + " pairs to train on, " +
+             grouped(static_cast<long long>(data.validation.pairs.size())) + " to validate with");
+  print_line("Words: " + grouped(model.source.vocabulary.size()) + " " + options.source_language + ", " +
+             grouped(model.target.vocabulary.size()) + " " + options.target_language);
+  print_line("Model: embedding " + std::to_string(options.sizes.embedding) + ", GRU " +
+             std::to_string(options.sizes.hidden) + ", attention " + std::to_string(options.sizes.attention_units) +
+             ": " + grouped(heed::parameter_count(model.network)) + " parameters");
+  flush_output();
+}
+
+void report(const TrainOptions& options, const Trainer& trainer) {
+  print_line("Best epoch: " + std::to_string(trainer.best_epoch()) + ", validation loss " +
+             fixed(trainer.best_loss(), 3) + " nats per token. The model is in " + options.model + ".");
+  print_line();
+  print_line("Next: heed-translate translate --model " + options.model + " \"...\"");
+  print_line("      heed-translate evaluate --model " + options.model + " --data test.tsv --beam 5");
+}
+
+void train(const TrainOptions& options, TranslationModel& model, const Data& data) {
+  describe_run(options, model, data);
+  const heed::EncodedText training = encode(data.training.pairs, model, options.max_length);
+  const heed::EncodedText validation = encode(data.validation.pairs, model, options.max_length);
+  Trainer trainer(model, {training.pairs, validation.pairs},
+                  {.epochs = options.epochs,
+                   .batch = options.batch,
+                   .learning_rate = options.learning_rate,
+                   .clip = options.clip,
+                   .seed = options.seed,
+                   .model_file = options.model,
+                   .checkpoint_file = options.checkpoint,
+                   .log_file = options.log,
+                   .checkpoint_steps = options.checkpoint_steps,
+                   .settings = settings_of(options, data)});
+  if (options.resume) trainer.resume();
+  if (options.epochs == 0) {
+    const LossSum loss = total_loss(model.network, validation.pairs, options.batch);
+    print_line("Validation loss " + fixed(loss.mean(), 4) + " nats per token");
+    return;
+  }
+  trainer.run();
+  report(options, trainer);
+}
+
+}  // namespace
+
+void run_training(TrainOptions options) {
+  if (options.checkpoint.empty()) options.checkpoint = beside(options.model, ".checkpoint");
+  if (options.log.empty()) options.log = beside(options.model, ".csv");
+  check_files(options);
+  heed::set_num_threads(options.threads);
+  const Data data = read_data(options);
+  NetworkPlan plan{.sizes = options.sizes, .dropout = options.dropout, .seed = options.seed};
+  plan.source.language = heed::language_from_name(options.source_language);
+  plan.target.language = heed::language_from_name(options.target_language);
+  TranslationModel model = new_translation_model(plan, data.training.pairs);
+  train(options, model, data);
+}
+
+}  // namespace translator

@@ -1,0 +1,47 @@
+#pragma once
+// All that a translator is: the network, what cuts and joins its sentences, and which word has which row. One
+// safetensors file holds it, so that file alone is enough to translate.
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+
+#include <heed/io/checkpoint.hpp>
+#include <heed/models/gru_seq2seq.hpp>
+#include <heed/text/corpus.hpp>
+
+#include "options.hpp"
+
+namespace translator {
+
+using Network = heed::GruSeq2Seq<float>;
+
+struct TranslationModel {
+  Network network;
+  heed::TextCodec source, target;
+  std::map<std::string, std::string> facts;  ///< how it was trained: "epoch", "valid loss"
+};
+
+/// What a new model is made of.
+struct NetworkPlan {
+  ModelSizes sizes;
+  double dropout = 0.2;
+  std::uint64_t seed = 1;
+  heed::Tokenizer source{heed::Language::english}, target{heed::Language::chinese};
+};
+
+/// Vocabularies from the pairs, and a network with random weights. Throws std::runtime_error with the size wanted
+/// when the memory is too small.
+TranslationModel new_translation_model(const NetworkPlan& plan, std::span<const heed::SentencePair> pairs);
+
+/// Adds the model to a checkpoint; it must live until the writer's save().
+void describe(heed::CheckpointWriter& writer, const TranslationModel& model);
+
+/// Replaces the file as a whole. Throws std::system_error with the path.
+void save_translation_model(const std::string& path, const TranslationModel& model);
+
+/// Throws heed::FormatError when the file is no translation model, std::system_error when it cannot be read.
+TranslationModel load_translation_model(const std::string& path);
+
+}  // namespace translator

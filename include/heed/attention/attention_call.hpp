@@ -1,0 +1,113 @@
+#pragma once
+// AttentionCall: one scaled dot-product call, checked: views, scale, mask and bias that fit each other. Everything that can
+// be wrong with a call is found here, before any allocation that depends on it and before any write.
+
+#include <cmath>
+#include <string>
+
+#include <heed/attention/bound_mask.hpp>
+#include <heed/attention/check_view.hpp>
+#include <heed/attention/options.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// The extents of one attention call.
+struct AttentionShape {
+  Index batch = 0;
+  Index heads = 0;
+  Index kv_heads = 0;
+  Index query_length = 0;
+  Index key_length = 0;
+  Index head_dim = 0;
+  Index value_dim = 0;
+
+  Index heads_per_kv_head() const { return kv_heads == 0 ? 0 : heads / kv_heads; }
+  Extents<4> query() const { return {batch, heads, query_length, head_dim}; }
+  Extents<4> key() const { return {batch, kv_heads, key_length, head_dim}; }
+  Extents<4> value() const { return {batch, kv_heads, key_length, value_dim}; }
+  Extents<4> output() const { return {batch, heads, query_length, value_dim}; }
+  Extents<4> weights() const { return {batch, heads, query_length, key_length}; }
+  Extents<3> logsumexp() const { return {batch, heads, query_length}; }
+  ScoreShape scores() const { return {batch, heads, query_length, key_length}; }
+};
+
+namespace detail {
+
+/// Refuses query, key and value whose extents do not belong together (BAD_INPUT A1 to A12).
+template <class T>
+AttentionShape check_attention_shape(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
+                                     const View<const T, 4>& value) {
+  check_input(function, "query", query);
+  check_input(function, "key", key);
+  check_input(function, "value", value);
+  const auto& q = query.extents;
+  const auto& k = key.extents;
+  const auto& v = value.extents;
+  const auto same = [&](const char* argument, const char* axis, Index found, Index wanted, const char* other) {
+    check(found == wanted, [&] {
+      return argument_text(function, argument) + " has " + axis + " " + std::to_string(found) + ", wanted " +
+             std::to_string(wanted) + " as in " + other;
+    });
+  };
+  check(q[3] > 0, [&] { return argument_text(function, "query") + " has head_dim 0, wanted at least 1"; });
+  same("key", "head_dim", k[3], q[3], "query");
+  same("key", "batch", k[0], q[0], "query");
+  same("value", "batch", v[0], q[0], "query");
+  same("value", "heads", v[1], k[1], "key");
+  same("value", "length", v[2], k[2], "key");
+  check(k[1] == 0 ? q[1] == 0 : q[1] % k[1] == 0, [&] {
+    return argument_text(function, "query") + " has " + std::to_string(q[1]) + " heads and key " +
+           std::to_string(k[1]) + ", wanted a multiple of key's heads";
+  });
+  return {q[0], q[1], k[1], q[2], k[2], q[3], v[3]};
+}
+
+/// Refuses a scale that is no number and dropout out of range or without a source of bits (B17, B19, B20).
+template <class T>
+void check_attention_numbers(const char* function, const AttentionOptions<T>& options) {
+  check(!options.scale || std::isfinite(*options.scale), [&] {
+    return argument_text(function, "scale") + " is " + std::to_string(*options.scale) + ", wanted a finite number";
+  });
+  const double p = options.dropout.probability;
+  check(p >= 0 && p <= 1, [&] {
+    return argument_text(function, "dropout.probability") + " is " + std::to_string(p) + ", wanted 0 to 1";
+  });
+  check(p == 0 || options.dropout.rng.has_value(), [&] {
+    return argument_text(function, "dropout.rng") + " is not given, wanted an Rng for dropout.probability " +
+           std::to_string(p);
+  });
+}
+
+}  // namespace detail
+
+/// Views and options of a call that is legal.
+template <Real T>
+struct AttentionCall {
+  View<const T, 4> query, key, value;
+  AttentionShape shape;
+  T scale;
+  BoundMask mask;
+  BroadcastView<T> bias;
+  double dropout;     // the probability
+  CoordinateBits bits;  // of the dropout
+
+  /// Throws heed::Error naming `function`.
+  AttentionCall(const char* function, const View<const T, 4>& q, const View<const T, 4>& k, const View<const T, 4>& v,
+                const AttentionOptions<T>& options)
+      : query(q),
+        key(k),
+        value(v),
+        shape(detail::check_attention_shape(function, q, k, v)),
+        scale(options.scale ? *options.scale : T(1) / std::sqrt(static_cast<T>(shape.head_dim))),
+        mask(function, options.mask, shape.scores()),
+        bias(options.bias),
+        dropout(options.dropout.probability),
+        bits(options.dropout.rng.value_or(Rng{})) {
+    detail::check_attention_numbers(function, options);
+    bias.check_against(function, "bias", shape.weights());
+  }
+
+  Index kv_head(Index head) const { return head / shape.heads_per_kv_head(); }
+};
+
+}  // namespace heed::inline HEED_ABI

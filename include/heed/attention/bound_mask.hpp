@@ -1,0 +1,174 @@
+#pragma once
+// BoundMask: a Mask with the shapes of one call, checked once, then asked per row and per tile. Causal, window and lengths
+// leave each query one interval of keys whose ends never move left from one query to the next; a tile is full, mixed or
+// empty by those intervals alone, and the boolean mask makes a tile that is not empty mixed.
+
+#include <algorithm>
+#include <string>
+
+#include <heed/attention/mask.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// Indices first <= i < end.
+struct Range {
+  Index first = 0;
+  Index end = 0;
+  Index size() const { return end - first; }
+  bool empty() const { return end <= first; }
+  bool operator==(const Range&) const = default;
+};
+
+/// Full tiles run unmasked, empty ones are not visited, mixed ones ask per row.
+enum class Tile { full, mixed, empty };
+
+namespace detail {
+
+/// Refuses a vector of lengths or offsets that does not hold one number per sample within [low, high].
+inline void check_per_sample(const char* function, const char* argument, std::span<const Index> values, Index batch,
+                             Range allowed) {
+  check(static_cast<Index>(values.size()) == batch, [&] {
+    return std::string(function) + ": " + argument + " has " + std::to_string(values.size()) + " entries, wanted " +
+           std::to_string(batch) + " (batch)";
+  });
+  for (std::size_t b = 0; b < values.size(); ++b) {
+    check(values[b] >= allowed.first && values[b] <= allowed.end, [&] {
+      return std::string(function) + ": " + argument + "[" + std::to_string(b) + "] is " + std::to_string(values[b]) +
+             ", wanted " + std::to_string(allowed.first) + " to " + std::to_string(allowed.end);
+    });
+  }
+}
+
+/// Far beyond any index, and sums of a few of them still fit.
+inline constexpr Index far_away = Index{1} << 60;
+
+}  // namespace detail
+
+/// Shape of the scores that a mask applies to.
+struct ScoreShape {
+  Index batch = 0;
+  Index heads = 0;
+  Index query_length = 0;
+  Index key_length = 0;
+  Extents<4> extents() const { return {batch, heads, query_length, key_length}; }
+};
+
+class BoundMask {
+ public:
+  /// Throws heed::Error naming `function` when the mask does not fit the shape (BAD_INPUT A29, B9, B13, B15). Keeps views
+  /// of what the mask views.
+  BoundMask(const char* function, const Mask& mask, const ScoreShape& shape) : mask_(mask), shape_(shape) {
+    check_corner(function);
+    check_window(function);
+    const Range any{-detail::far_away, detail::far_away};
+    if (mask.key_lengths) {
+      detail::check_per_sample(function, "key_lengths", *mask.key_lengths, shape.batch, {0, shape.key_length});
+    }
+    if (mask.query_lengths) {
+      detail::check_per_sample(function, "query_lengths", *mask.query_lengths, shape.batch, {0, shape.query_length});
+    }
+    if (!mask.offsets.empty()) {
+      detail::check_per_sample(function, "causal_offset", mask.offsets, shape.batch, any);
+    }
+    mask.boolean.check_against(function, "boolean_mask", shape.extents());
+  }
+
+  /// Keys at or behind this are masked for the whole sample.
+  Index key_end(Index batch) const {
+    return mask_.key_lengths ? (*mask_.key_lengths)[static_cast<std::size_t>(batch)] : shape_.key_length;
+  }
+  /// Queries at or behind this give 0.
+  Index query_end(Index batch) const {
+    return mask_.query_lengths ? (*mask_.query_lengths)[static_cast<std::size_t>(batch)] : shape_.query_length;
+  }
+
+  /// The keys that causal, window and lengths leave to a query.
+  Range keys(Index batch, Index query) const {
+    Range range{0, key_end(batch)};
+    if (query >= query_end(batch)) return {0, 0};
+    const Index position = query + causal_offset_of(batch);
+    if (mask_.causality != Causality::none) range.end = std::min(range.end, position + 1);
+    if (mask_.window) {
+      const auto [left, right] = *mask_.window;
+      if (left >= 0) range.first = std::max(range.first, position - std::min(left, detail::far_away));
+      if (right >= 0) range.end = std::min(range.end, position + std::min(right, detail::far_away) + 1);
+    }
+    return range.empty() ? Range{0, 0} : range;
+  }
+  /// The keys that at least one of the queries sees, as one interval.
+  Range keys(Index batch, Range queries) const {
+    queries.end = std::min(queries.end, query_end(batch));
+    Range all{shape_.key_length, 0};
+    for (const Index query : {queries.first, queries.end - 1}) {
+      if (queries.empty()) break;
+      const Range one = keys(batch, query);
+      if (!one.empty()) all = {std::min(all.first, one.first), std::max(all.end, one.end)};
+    }
+    return widen_over_gaps(batch, queries, all);
+  }
+
+  bool has_boolean() const { return bool(mask_.boolean); }
+  bool visible(Index batch, Index head, Index query, Index key) const {
+    const Range range = keys(batch, query);
+    return key >= range.first && key < range.end &&
+           (!mask_.boolean || mask_.boolean.row(batch, head, query)[key * mask_.boolean.step(3)] != 0);
+  }
+  /// The boolean mask's bytes of one query: key j's is at j * boolean_step(). Only where has_boolean().
+  const std::uint8_t* boolean_row(Index batch, Index head, Index query) const {
+    return mask_.boolean.row(batch, head, query);
+  }
+  Index boolean_step() const { return mask_.boolean.step(3); }
+
+  Tile classify(Index batch, Range queries, Range tile_keys) const {
+    const Range any = keys(batch, queries);
+    if (any.empty() || tile_keys.end <= any.first || tile_keys.first >= any.end) return Tile::empty;
+    const Range first = keys(batch, queries.first);
+    const Range last = keys(batch, queries.end - 1);
+    const bool full = tile_keys.first >= std::max(first.first, last.first) &&
+                      tile_keys.end <= std::min(first.end, last.end) && !has_boolean();
+    return full ? Tile::full : Tile::mixed;
+  }
+
+ private:
+  Index causal_offset_of(Index batch) const {
+    switch (mask_.causality) {
+      case Causality::bottom_right:
+        return key_end(batch) - query_end(batch);
+      case Causality::offset: {
+        const Index offset =
+            mask_.offsets.empty() ? mask_.offset : mask_.offsets[static_cast<std::size_t>(batch)];
+        return std::clamp(offset, -detail::far_away, detail::far_away);
+      }
+      default:
+        return 0;
+    }
+  }
+  /// A query at an end may see nothing (its window lies outside the keys) while one in between sees some: then walk.
+  Range widen_over_gaps(Index batch, Range queries, Range all) const {
+    if (queries.empty() || (!keys(batch, queries.first).empty() && !keys(batch, queries.end - 1).empty())) return all;
+    for (Index query = queries.first; query < queries.end; ++query) {
+      const Range one = keys(batch, query);
+      if (!one.empty()) all = {std::min(all.first, one.first), std::max(all.end, one.end)};
+    }
+    return all;
+  }
+
+  void check_corner(const char* function) const {
+    check(mask_.causality != Causality::square || shape_.query_length == shape_.key_length, [&] {
+      return std::string(function) + ": mask is a plain causal() with query_length " +
+             std::to_string(shape_.query_length) + " and key_length " + std::to_string(shape_.key_length) +
+             ", wanted a named corner: causal(Corner::top_left), causal(Corner::bottom_right) or causal_offset(o)";
+    });
+  }
+  void check_window(const char* function) const {
+    check(!mask_.window || (mask_.window->left >= -1 && mask_.window->right >= -1), [&] {
+      return std::string(function) + ": window is (" + std::to_string(mask_.window->left) + ", " +
+             std::to_string(mask_.window->right) + "), wanted sides of at least -1 (-1 is unbounded)";
+    });
+  }
+
+  Mask mask_;
+  ScoreShape shape_;
+};
+
+}  // namespace heed::inline HEED_ABI

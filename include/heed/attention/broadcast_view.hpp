@@ -1,0 +1,86 @@
+#pragma once
+// BroadcastView<T>: something of rank 2 to 4 read in place as (batch, heads, query_length, key_length). Missing leading axes
+// and axes of extent 1 repeat. For boolean masks and additive biases.
+
+#include <cstdint>
+#include <string>
+#include <type_traits>
+
+#include <heed/core/check.hpp>
+#include <heed/core/tensor.hpp>
+
+namespace heed::inline HEED_ABI {
+
+template <class X>
+struct is_owning_tensor : std::false_type {};
+template <class T, int Rank, int Options, class I>
+struct is_owning_tensor<Eigen::Tensor<T, Rank, Options, I>> : std::true_type {};
+
+/// A tensor or view of rank 2 to 4 with elements T that will outlive the call: not a tensor about to die.
+template <class X, class T>
+concept BroadcastSource = (TensorLike<X, 2> || TensorLike<X, 3> || TensorLike<X, 4>) && std::same_as<scalar_t<X>, T> &&
+                          (std::is_lvalue_reference_v<X> || !is_owning_tensor<std::remove_cvref_t<X>>::value);
+
+/// Read-only and non-owning; the default is absent.
+template <class T>
+struct BroadcastView {
+  View<const T, 4> view;  // extents 1 where it repeats
+
+  BroadcastView() = default;
+  /// Of a tensor or view of rank 2 to 4, any layout and strides. Bytes may come as bool.
+  template <class X>
+    requires BroadcastSource<X, T> || (std::same_as<T, std::uint8_t> && BroadcastSource<X, bool>)
+  BroadcastView(X&& source) {
+    using Source = scalar_t<X>;
+    if constexpr (TensorLike<X, 2>) {
+      align(View<const Source, 2>(source));
+    } else if constexpr (TensorLike<X, 3>) {
+      align(View<const Source, 3>(source));
+    } else {
+      align(View<const Source, 4>(source));
+    }
+  }
+
+  explicit operator bool() const { return present_; }
+  bool same_as(const BroadcastView& other) const {
+    return present_ == other.present_ && view.data == other.view.data && view.extents == other.view.extents &&
+           view.strides == other.view.strides;
+  }
+
+  /// The step along an axis of the whole, 0 where it repeats.
+  Index step(int axis) const { return view.dimension(axis) == 1 ? 0 : view.stride(axis); }
+  /// The first key's element of one query's row; the next key's is step(3) further.
+  const T* row(Index batch, Index head, Index query) const {
+    return view.data + batch * step(0) + head * step(1) + query * step(2);
+  }
+
+  /// Refuses extents that are neither 1 nor the whole's: "attend: bias has shape (1, 1, 3, 4), wanted (2, 8, 3, 5) ...".
+  void check_against(const char* function, const char* argument, const Extents<4>& whole) const {
+    if (!present_) return;
+    bool fits = true;
+    for (std::size_t axis = 0; axis < 4; ++axis) {
+      fits = fits && (view.extents[axis] == 1 || view.extents[axis] == whole[axis]);
+    }
+    check(fits, [&] {
+      return std::string(function) + ": " + argument + " has shape " + shape_text(view.extents) + ", wanted " +
+             shape_text(whole) + " (batch, heads, query_length, key_length), or 1 where it repeats";
+    });
+  }
+
+ private:
+  template <class Source, int Rank>
+  void align(const View<const Source, Rank>& source) {
+    constexpr std::size_t lead = 4 - static_cast<std::size_t>(Rank);
+    view.data = reinterpret_cast<const T*>(source.data);  // T itself, or the byte that a bool is
+    view.extents.fill(1);
+    for (std::size_t axis = 0; axis < static_cast<std::size_t>(Rank); ++axis) {
+      view.extents[lead + axis] = source.extents[axis];
+      view.strides[lead + axis] = source.strides[axis];
+    }
+    present_ = true;
+  }
+
+  bool present_ = false;
+};
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,58 @@
+#pragma once
+// What an attention call is told besides query, key and value, and what it hands back.
+
+#include <optional>
+
+#include <heed/attention/broadcast_view.hpp>
+#include <heed/attention/mask.hpp>
+#include <heed/core/numeric.hpp>
+#include <heed/core/random.hpp>
+#include <heed/core/tensor.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// Dropout of probabilities after the softmax (SEMANTICS 17): p in [0, 1], kept ones are divided by 1 - p. The bit of
+/// (batch, head, query, key) is a pure function of rng's (seed, offset) and that coordinate; give every call of a training
+/// run its own, for instance through Rng::next(). A probability above 0 without rng is refused: nothing is random unseen.
+struct AttentionDropout {
+  double probability = 0;
+  std::optional<Rng> rng = {};
+};
+
+/// Options of scaled dot-product attention with elements T; the defaults are plain full attention.
+template <Real T>
+struct AttentionOptions {
+  std::optional<T> scale = {};  // of query . key; 1 / sqrt(head_dim) when absent; 0 and negative are legal
+  Mask mask = {};
+  BroadcastView<T> bias = {};  // added to the scaled scores; rank 2 to 4, axes of 1 broadcast; -inf masks
+  AttentionDropout dropout = {};
+  bool return_weights = false;    // (batch, heads, query_length, key_length), those before dropout
+  bool return_logsumexp = false;  // (batch, heads, query_length), the natural log; needed by the backward
+};
+
+/// What attend() returns. What was not asked for is empty.
+template <Real T>
+struct AttentionResult {
+  Tensor<T, 4> output;     // (batch, heads, query_length, value_dim)
+  Tensor<T, 4> weights;    // (batch, heads, query_length, key_length)
+  Tensor<T, 3> logsumexp;  // (batch, heads, query_length)
+};
+
+/// Where attend_into() writes. A null view is not written.
+template <Real T>
+struct AttentionOutputs {
+  View<T, 4> output;
+  View<T, 4> weights = {};
+  View<T, 3> logsumexp = {};
+};
+
+/// What attend_backward() returns: gradients in the shapes of the inputs. bias is empty when the call had none.
+template <Real T>
+struct AttentionGradients {
+  Tensor<T, 4> query;
+  Tensor<T, 4> key;
+  Tensor<T, 4> value;
+  Tensor<T, 4> bias;  // in the bias' own extents, with leading axes of 1 up to rank 4
+};
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,162 @@
+#pragma once
+// Scaled dot-product attention: softmax(scale Q K^T + bias, over the keys that the mask allows) V.
+//   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1. Tiled as in tiled_forward.hpp and
+//   tiled_backward.hpp: memory beyond inputs and results does not grow with the lengths (the backward keeps one number per
+//   query). Meaning of every option, empty rows and NaN: docs of mask.hpp and options.hpp.
+
+#include <utility>
+
+#include <heed/attention/tiled_backward.hpp>
+#include <heed/attention/tiled_forward.hpp>
+#include <heed/core/thread_pool.hpp>
+#include <heed/core/workspace.hpp>
+
+namespace heed::inline HEED_ABI {
+
+namespace detail {
+
+inline Index forward_tasks(const AttentionShape& shape) {
+  return shape.batch * shape.heads * ((shape.query_length + query_block - 1) / query_block);
+}
+
+/// The outputs as views, each of its shape, or null where not wanted; refused before anything is written.
+template <class T>
+ForwardTarget<T> check_outputs(const char* function, const AttentionOutputs<T>& outputs, const AttentionCall<T>& call) {
+  const auto apart = [&]<int Rank>(const char* name, const View<T, Rank>& output, const Extents<Rank>& shape) {
+    check_shape(function, name, output.extents, shape);
+    check_output(function, name, output);
+    check_apart(function, name, output, "query", call.query);
+    check_apart(function, name, output, "key", call.key);
+    check_apart(function, name, output, "value", call.value);
+    if (call.bias) check_apart(function, name, output, "bias", call.bias.view);
+  };
+  apart("output", outputs.output, call.shape.output());
+  if (outputs.weights.data) {
+    apart("weights", outputs.weights, call.shape.weights());
+    check_apart(function, "weights", outputs.weights, "output", outputs.output);
+  }
+  if (outputs.logsumexp.data) {
+    apart("logsumexp", outputs.logsumexp, call.shape.logsumexp());
+    check_apart(function, "logsumexp", outputs.logsumexp, "output", outputs.output);
+    if (outputs.weights.data) check_apart(function, "logsumexp", outputs.logsumexp, "weights", outputs.weights);
+  }
+  return {outputs.output, outputs.weights, outputs.logsumexp};
+}
+
+template <class T>
+void run_forward(const AttentionCall<T>& call, const ForwardTarget<T>& target, Workspace& workspace,
+                 ExecutorRef executor) {
+  const AttentionShape& shape = call.shape;
+  const Index blocks = (shape.query_length + query_block - 1) / query_block;
+  const Index tasks = forward_tasks(shape);
+  const std::size_t mark = workspace.used();
+  const std::size_t piece = scratch_bytes<ForwardScratch<T>>(shape);
+  const Index workers = std::min(tasks, executor.concurrency());
+  std::byte* const memory = workspace.take<std::byte>(workers * static_cast<Index>(piece));
+  for_each_task(executor, tasks, [&](Index task, Index worker) {
+    std::byte* next = memory + static_cast<std::size_t>(worker) * piece;
+    const auto scratch = ForwardScratch<T>::make(shape, [&]<class P>(P*& pointer, Index count) {
+      pointer = reinterpret_cast<P*>(next);
+      next += Workspace::rounded<P>(count);
+    });
+    const Index head = task / blocks % shape.heads, first = task % blocks * query_block;
+    QueryBlockForward<T>(call, target, scratch)
+        .run(task / blocks / shape.heads, head, {first, std::min(first + query_block, shape.query_length)});
+  });
+  workspace.rewind(mark);
+}
+
+}  // namespace detail
+
+/// The size of a Workspace that attend_into needs for calls of this shape (or with smaller head and value dims) on an
+/// executor of this concurrency. Options do not change it today; they are asked for so that they may.
+template <Real T>
+std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
+  const Index workers = std::min(detail::forward_tasks(shape), concurrency);
+  return static_cast<std::size_t>(workers) * detail::scratch_bytes<detail::ForwardScratch<T>>(shape);
+}
+
+/// The shape of a call with these views, checked.
+template <Real T>
+AttentionShape attention_shape(const View<const T, 4>& query, const View<const T, 4>& key,
+                               const View<const T, 4>& value) {
+  return detail::check_attention_shape("attention_shape", query, key, value);
+}
+
+/// Attention into the caller's memory, without heap or locks of its own. query (batch, heads, query_length, head_dim), key
+/// (batch, kv_heads, key_length, head_dim), value (batch, kv_heads, key_length, value_dim), any strides; heads is a multiple
+/// of kv_heads. Outputs: rows contiguous, apart from the inputs and each other; weights and logsumexp are written where
+/// their view is given (the return_* options are not read). Throws heed::Error before any write.
+template <Real T>
+void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<View<const T, 4>>& query,
+                 const std::type_identity_t<View<const T, 4>>& key, const std::type_identity_t<View<const T, 4>>& value,
+                 const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace, ExecutorRef executor) {
+  const AttentionCall<T> call("attend_into", query, key, value, options);
+  const auto target = detail::check_outputs("attend_into", outputs, call);
+  const std::size_t wanted = workspace_bytes<T>(call.shape, options, executor.concurrency());
+  check(workspace.size() - workspace.used() >= wanted, [&] {
+    return "attend_into: workspace has " + std::to_string(workspace.size() - workspace.used()) + " free bytes, wanted " +
+           std::to_string(wanted) + " (workspace_bytes)";
+  });
+  detail::run_forward(call, target, workspace, executor);
+}
+
+namespace detail {
+
+struct AttentionScratch;
+
+/// The workspace of calls that are given none: the thread's own, grown when needed and then kept.
+inline Workspace& thread_workspace() {
+  thread_local Workspace workspace;
+  return workspace;
+}
+
+template <Real T>
+AttentionResult<T> attend_views(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
+                                const View<const T, 4>& value, const AttentionOptions<T>& options,
+                                ExecutorRef executor) {
+  const AttentionCall<T> call(function, query, key, value, options);
+  AttentionResult<T> result;
+  result.output.resize(call.shape.output());
+  ForwardTarget<T> target{result.output, {}, {}};
+  if (options.return_weights) {
+    result.weights.resize(call.shape.weights());
+    target.weights = result.weights;
+  }
+  if (options.return_logsumexp) {
+    result.logsumexp.resize(call.shape.logsumexp());
+    target.logsumexp = result.logsumexp;
+  }
+  Workspace& workspace = thread_workspace();
+  workspace.reserve(workspace_bytes<T>(call.shape, options, executor.concurrency()));
+  workspace.reset();
+  run_forward(call, target, workspace, executor);
+  return result;
+}
+
+}  // namespace detail
+
+/// Attention with everything that can be asked for: .output, and .weights and .logsumexp where the options say so. Shapes as
+/// attend_into; query, key and value are tensors, TensorMaps or views of the same element type, in any layout.
+template <TensorLike<4> Q, TensorLike<4> K, TensorLike<4> V>
+  requires std::same_as<scalar_t<Q>, scalar_t<K>> && std::same_as<scalar_t<Q>, scalar_t<V>>
+AttentionResult<scalar_t<Q>> attend(const Q& query, const K& key, const V& value,
+                                    const AttentionOptions<scalar_t<Q>>& options = {},
+                                    ExecutorRef executor = default_executor()) {
+  return detail::attend_views<scalar_t<Q>>("attend", query, key, value, options, executor);
+}
+
+/// The output of attention alone. Options that ask for more are refused: attend returns it.
+template <TensorLike<4> Q, TensorLike<4> K, TensorLike<4> V>
+  requires std::same_as<scalar_t<Q>, scalar_t<K>> && std::same_as<scalar_t<Q>, scalar_t<V>>
+Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key, const V& value,
+                                                    const AttentionOptions<scalar_t<Q>>& options = {},
+                                                    ExecutorRef executor = default_executor()) {
+  check(!options.return_weights && !options.return_logsumexp, [] {
+    return std::string(
+        "scaled_dot_product_attention: return_weights or return_logsumexp is set, wanted neither: attend returns them");
+  });
+  return detail::attend_views<scalar_t<Q>>("scaled_dot_product_attention", query, key, value, options, executor).output;
+}
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,85 @@
+#pragma once
+// Operands of the matrix product, rearranged so that the innermost loop reads memory in order.
+
+#include <algorithm>
+
+#include <heed/kernels/gemm_tile.hpp>
+#include <heed/simd/transpose.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// Whether an operand is used as it is or transposed.
+enum class Transpose { no, yes };
+
+namespace gemm_detail {
+
+inline constexpr Index round_up(Index n, Index step) { return (n + step - 1) / step * step; }
+
+/// The part of op(b) (k, n) in columns [first, first + cols) as one panel: row k at packed + k * width, width = cols
+/// rounded up to registers. What the padding holds never reaches a result.
+template <class T, class Arch>
+void pack_rows(const T* b, Index stride, Index k, Index cols, T* packed) {
+  constexpr Index width = lanes<T, Arch>;
+  for (Index step = 0; step < k; ++step, b += stride) {
+    Index j = 0;
+    for (; j + width <= cols; j += width, packed += width) heed::store(packed, heed::load<T, Arch>(b + j));
+    if (j < cols) heed::store(packed, heed::load_partial<T, Arch>(b + j, cols - j)), packed += width;
+  }
+}
+
+/// The same from b (n, k): one register of columns, out of `count` <= lanes rows of b.
+template <class T, class Arch>
+void pack_columns(const T* b, Index stride, Index k, Index count, T* packed, Index panel_width) {
+  constexpr Index width = lanes<T, Arch>, group = column_group<T>;
+  Index step = 0;
+  if (count == width)
+    for (; step + group <= k; step += group) {
+      Batch<T, Arch> columns[group];
+      load_columns<T, Arch>(b + step, stride, columns);
+      unroll<static_cast<int>(group)>([&](auto q) { heed::store(packed + (step + q) * panel_width, columns[q]); });
+    }
+  for (; step < k; ++step) {
+    T* out = packed + step * panel_width;
+    for (Index i = 0; i < count; ++i) out[i] = b[i * stride + step];
+    for (Index i = count; i < width; ++i) out[i] = T(0);
+  }
+}
+
+/// op(b) (k, n) as panels of Blocks::cols columns, the last one rounded up to registers: panel p at packed + p *
+/// Blocks::cols * k.
+template <class T, class Arch>
+void pack_panels(const Strided<T>& b, Index k, Index n, T* packed) {
+  constexpr Index width = lanes<T, Arch>, panel = Blocks<T, Arch>::cols;
+  for (Index j = 0; j < n; j += panel) {
+    const Index cols = std::min(panel, n - j), padded = round_up(cols, width);
+    T* out = packed + j * k;
+    if (b.k_step != 1 || b.row_step == 1) {
+      pack_rows<T, Arch>(b.data + j, b.k_step, k, cols, out);
+    } else {
+      for (Index i = 0; i < cols; i += width)
+        pack_columns<T, Arch>(b.data + (j + i) * b.row_step, b.row_step, k, std::min(width, cols - i), out + i, padded);
+    }
+  }
+}
+
+/// Elements from one k to the next in a packed tile of a: whole registers are copied, not 6 elements.
+inline constexpr Index tile_step = 8;
+
+/// Rows of a transposed a (k, rows), Blocks::rows at a time: [tile][k][tile_step], so that a tile reads one cache line
+/// after another instead of one page after another.
+template <class T, class Arch>
+void pack_tiles(const Strided<T>& a, Index k, Index rows, T* packed) {
+  constexpr Index tile = Blocks<T, Arch>::rows;
+  static_assert(tile <= tile_step);
+  for (Index step = 0; step < k; ++step) {
+    const T* from = a.data + step * a.k_step;
+    T* to = packed + step * tile_step;
+    Index i = 0;
+    for (; i + tile_step <= rows; i += tile, to += tile_step * k) std::copy_n(from + i, tile_step, to);
+    for (; i < rows; i += tile, to += tile_step * k) std::copy_n(from + i, std::min(tile, rows - i), to);
+  }
+}
+
+}  // namespace gemm_detail
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,105 @@
+#pragma once
+// Products of a few rows, where packing b would cost more than multiplying by it: b is read once, in memory order, and
+// the time is what that takes. The chains over k are those of multiply_tile, so the bits are too.
+
+#include <heed/kernels/gemm_pack.hpp>
+
+namespace heed::inline HEED_ABI {
+
+namespace gemm_detail {
+
+/// Rows of b (k, n) that are read side by side: c passes through registers once per so many, and the hardware follows so
+/// many streams.
+inline constexpr Index streams = 16;
+
+/// Rows of c up to which multiply_few_rows is used: one register tile for b (k, n); for b (n, k), where each register of
+/// columns costs 16 loads and 8 shuffles per 4 k either way, as many as its accumulators allow.
+template <class T, class Arch>
+constexpr Index few_rows(Transpose tb) {
+  return tb == Transpose::no ? Blocks<T, Arch>::rows : 4;
+}
+
+/// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers.
+/// `ahead` is how far behind b the rows begin that are multiplied next, or 0; they are brought into L1.
+template <class T, class Arch, int Rows>
+[[gnu::noinline, gnu::flatten]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c,
+                                        Index ahead) {
+  using B = Batch<T, Arch>;
+  constexpr Index width = lanes<T, Arch>, group = column_group<T>, line = 64 / static_cast<Index>(sizeof(T));
+  Sums<T, Arch, Rows, 1> sums;
+  sums.start(c, width);
+  const auto add = [&](const B& column, Index step) {
+    unroll<Rows>([&](auto i) {
+      sums.sum[i][0] = heed::fma(B(a.data[i * a.row_step + step * a.k_step]), column, sums.sum[i][0]);
+    });
+  };
+  Index step = 0;
+  for (; step + group <= k; step += group) {
+    const T* next = b + ahead + step + step % line / group * (width * group / line) * stride;
+    for (Index i = 0; i < width * group / line; ++i, next += stride) prefetch(next);
+    B columns[group];
+    load_columns<T, Arch>(b + step, stride, columns);
+    unroll<static_cast<int>(group)>([&](auto q) { add(columns[q], step + q); });
+  }
+  for (; step < k; ++step) {
+    alignas(64) T column[width];
+    for (Index i = 0; i < width; ++i) column[i] = b[i * stride + step];
+    add(heed::load<T, Arch>(column), step);
+  }
+  sums.finish(c, width);
+}
+
+/// multiply_columns over all columns of c; the last ones, fewer than a register, are packed into scratch (k * lanes).
+template <class T, class Arch, int Rows>
+void multiply_few_rows_transposed(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c, Index n,
+                                  T* scratch) {
+  constexpr Index width = lanes<T, Arch>;
+  Index j = 0;
+  for (; j + width <= n; j += width)
+    multiply_columns<T, Arch, Rows>(k, a, b + j * stride, stride, {c.data + j, c.stride, c.accumulate},
+                                    j + 2 * width <= n ? width * stride : 0);
+  if (j < n) {
+    pack_columns<T, Arch>(b + j * stride, stride, k, n - j, scratch, width);
+    multiply_tile<T, Arch, Rows, 1>(k, a, scratch, width, {c.data + j, c.stride, c.accumulate}, n - j);
+  }
+}
+
+/// c (Rows, n) = [c +] a (Rows, k) b, b (k, n): whole registers straight from b's rows, the tail through scratch (k *
+/// lanes).
+template <class T, class Arch, int Rows>
+void multiply_few_rows_plain(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c, Index n,
+                             T* scratch) {
+  constexpr Index width = lanes<T, Arch>, panel = Blocks<T, Arch>::cols, whole_panels = 0;
+  static_cast<void>(whole_panels);
+  for (Index first = 0; first == 0 || first < k; first += streams) {
+    const Index depth = std::min(streams, k - first);
+    const Strided<T> left = a.depth_from(first);
+    const T* right = b + first * stride;
+    const Accumulate mode = first == 0 ? c.accumulate : Accumulate::yes;
+    Index j = 0;
+    for (; j + panel <= n; j += panel)
+      multiply_tile<T, Arch, Rows, static_cast<int>(Blocks<T, Arch>::vectors)>(depth, left, right + j, stride,
+                                                                              {c.data + j, c.stride, mode}, panel);
+    for (; j + width <= n; j += width)
+      multiply_tile<T, Arch, Rows, 1>(depth, left, right + j, stride, {c.data + j, c.stride, mode}, width);
+    if (j < n) {
+      pack_rows<T, Arch>(right + j, stride, depth, n - j, scratch);
+      multiply_tile<T, Arch, Rows, 1>(depth, left, scratch, width, {c.data + j, c.stride, mode}, n - j);
+    }
+  }
+}
+
+/// c (rows, n) = [c +] a op(b) for rows <= few_rows(tb).
+template <class T, class Arch, int Rows = static_cast<int>(Blocks<T, Arch>::rows)>
+void multiply_few_rows(Index rows, Index k, const Strided<T>& a, Transpose tb, const MatrixView<const T>& b,
+                       const Target<T>& c, Index n, T* scratch) {
+  if constexpr (Rows > 1)
+    if (rows < Rows) return multiply_few_rows<T, Arch, Rows - 1>(rows, k, a, tb, b, c, n, scratch);
+  if (tb == Transpose::no) return multiply_few_rows_plain<T, Arch, Rows>(k, a, b.data, b.stride, c, n, scratch);
+  if constexpr (Rows <= few_rows<T, Arch>(Transpose::yes))
+    multiply_few_rows_transposed<T, Arch, Rows>(k, a, b.data, b.stride, c, n, scratch);
+}
+
+}  // namespace gemm_detail
+
+}  // namespace heed::inline HEED_ABI

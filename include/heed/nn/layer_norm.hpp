@@ -1,0 +1,133 @@
+#pragma once
+// Layer normalisation over the last axes of a tensor.
+// J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer Normalization", arXiv:1607.06450, eq. 4.
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include <heed/core/check.hpp>
+#include <heed/core/tensor.hpp>
+#include <heed/core/thread_pool.hpp>
+#include <heed/kernels/normalization.hpp>
+#include <heed/nn/initialize.hpp>
+#include <heed/nn/parameters.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// Which parameters a LayerNorm has.
+enum class Affine { none, weight, weight_and_bias };
+
+/// Normalises over the last Axes axes, whose extents are `shape`.
+template <class T, int Axes = 1>
+struct LayerNorm {
+  struct Config {
+    Extents<Axes> shape{};
+    double epsilon = 1e-5;  // Keras' own default is 1e-3
+    Affine affine = Affine::weight_and_bias;
+  };
+
+  Tensor<T, Axes> weight;  // shape; empty without
+  Tensor<T, Axes> bias;    // shape; empty without
+  Extents<Axes> shape{};
+  double epsilon = 1e-5;
+
+  /// What backward needs: the input and each row's moments.
+  struct Cache {
+    std::vector<T> x;
+    std::vector<RowMoments<T>> moments;
+  };
+
+  static void fields(auto&& visit, auto&... self) {
+    visit("weight", self.weight..., Role::no_decay);
+    visit("bias", self.bias..., Role::no_decay);
+  }
+
+  LayerNorm() = default;
+  /// Weight 1, bias 0. Throws heed::Error for an extent below 1 or an epsilon that is negative or not finite.
+  explicit LayerNorm(const Config& config) : shape(config.shape), epsilon(config.epsilon) {
+    for (const Index extent : shape) {
+      check(extent > 0, [&] { return "LayerNorm: shape is " + shape_text(shape) + ", wanted positive extents"; });
+    }
+    check(epsilon >= 0 && std::isfinite(epsilon), [&] {
+      return "LayerNorm: epsilon is " + std::to_string(epsilon) + ", wanted a finite number from 0 up";
+    });
+    if (config.affine != Affine::none) weight = Tensor<T, Axes>(shape).setConstant(T(1));
+    if (config.affine == Affine::weight_and_bias) bias = zeros<T, Axes>(shape);
+  }
+
+  /// x (..., shape) -> y of x's shape; moments in T. cache null: inference. Throws heed::Error on other last extents.
+  template <int Rank>
+  Tensor<T, Rank> forward(const Tensor<T, Rank>& x, Cache* cache = nullptr,
+                          ExecutorRef executor = default_executor()) const {
+    check_last_axes("LayerNorm::forward", "x", x);
+    Tensor<T, Rank> y(x.dimensions());
+    const Index size = row_size(), rows = x.size() / size;
+    if (cache) {
+      cache->x.assign(x.data(), x.data() + x.size());
+      cache->moments.resize(static_cast<std::size_t>(rows));
+    }
+    for_each_block(rows, executor, [&](Index, Index row) {
+      const RowMoments<T> moments = layer_norm_row(x.data() + row * size, data(weight), data(bias),
+                                                   static_cast<T>(epsilon), y.data() + row * size, size);
+      if (cache) cache->moments[static_cast<std::size_t>(row)] = moments;
+    });
+    return y;
+  }
+
+  /// d_y -> d_x, both of x's shape; adds to grad. Rows are summed in fixed blocks that are joined in order.
+  template <int Rank>
+  Tensor<T, Rank> backward(const Tensor<T, Rank>& d_y, const Cache& cache, LayerNorm& grad,
+                           ExecutorRef executor = default_executor()) const {
+    check_last_axes("LayerNorm::backward", "d_y", d_y);
+    check_extent("LayerNorm::backward", "d_y", "size", d_y.size(), static_cast<Index>(cache.x.size()));
+    check_shape("LayerNorm::backward", "grad.weight", extents(grad.weight), extents(weight));
+    check_shape("LayerNorm::backward", "grad.bias", extents(grad.bias), extents(bias));
+    Tensor<T, Rank> d_x(d_y.dimensions());
+    const Index size = row_size(), rows = d_y.size() / size, blocks = (rows + block_rows - 1) / block_rows;
+    std::vector<T> weight_sums(weight.size() > 0 ? static_cast<std::size_t>(blocks * size) : 0);
+    std::vector<T> bias_sums(bias.size() > 0 ? static_cast<std::size_t>(blocks * size) : 0);
+    for_each_block(rows, executor, [&](Index block, Index row) {
+      const Index at = row * size;
+      T* const d_weight = weight_sums.empty() ? nullptr : weight_sums.data() + block * size;
+      T* const d_bias = bias_sums.empty() ? nullptr : bias_sums.data() + block * size;
+      layer_norm_backward_row(cache.x.data() + at, data(weight), cache.moments[static_cast<std::size_t>(row)],
+                              d_y.data() + at, d_x.data() + at, d_weight, d_bias, size);
+    });
+    add_blocks(weight_sums, grad.weight);
+    add_blocks(bias_sums, grad.bias);
+    return d_x;
+  }
+
+ private:
+  static constexpr Index block_rows = 32;  // fixed: part of the definition of a parameter gradient's bits
+
+  static const T* data(const Tensor<T, Axes>& parameter) { return parameter.size() > 0 ? parameter.data() : nullptr; }
+
+  Index row_size() const {
+    Index size = 1;
+    for (const Index extent : shape) size *= extent;
+    return size;
+  }
+  template <class Body>
+  static void for_each_block(Index rows, ExecutorRef executor, const Body& body) {
+    for_each_task(executor, (rows + block_rows - 1) / block_rows, [&](Index block, Index) {
+      for (Index row = block * block_rows; row < std::min(rows, (block + 1) * block_rows); ++row) body(block, row);
+    });
+  }
+  static void add_blocks(const std::vector<T>& sums, Tensor<T, Axes>& total) {
+    for (std::size_t i = 0; i < sums.size(); ++i) total.data()[i % static_cast<std::size_t>(total.size())] += sums[i];
+  }
+  template <int Rank>
+  void check_last_axes(const char* function, const char* argument, const Tensor<T, Rank>& x) const {
+    static_assert(Rank >= Axes);
+    check(row_size() > 0, [&] { return std::string(function) + ": the layer has no shape, wanted LayerNorm(Config)"; });
+    Extents<Rank> wanted;
+    wanted.fill(-1);
+    std::copy(shape.begin(), shape.end(), wanted.end() - Axes);
+    check_shape(function, argument, extents(x), wanted);
+  }
+};
+
+}  // namespace heed::inline HEED_ABI

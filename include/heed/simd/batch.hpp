@@ -1,0 +1,330 @@
+#pragma once
+// One SIMD register and what is done with it: the only folder that names xsimd is this one, and this header hides what
+// differs between xsimd 8.1 and 14 or is wrong in some of them (fma on AVX-512, max of NaN, reductions, masked tails).
+//
+// The operations are function objects, not functions: an unqualified fma(a, b, c) inside heed must never find
+// xsimd::fma through its arguments. Outside heed write heed::fma, heed::select, ...
+
+#include <array>
+#include <cassert>
+#include <cmath>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <xsimd/xsimd.hpp>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+#include <heed/core/numeric.hpp>
+#include <heed/core/view.hpp>
+
+#if XSIMD_VERSION_MAJOR < 8 || (XSIMD_VERSION_MAJOR == 8 && XSIMD_VERSION_MINOR < 1)
+#error "heed: xsimd 8.1 or newer is needed"
+#endif
+
+namespace heed::inline HEED_ABI {
+
+/// The widest instruction set that the including file is compiled for.
+using default_arch = xsimd::default_arch;
+
+/// One register of T: +, -, *, / and comparisons are lane by lane. a * b + c must be written fma(a, b, c).
+template <class T, class Arch = default_arch>
+using Batch = xsimd::batch<T, Arch>;
+
+/// One truth value per lane of Batch<T, Arch>.
+template <class T, class Arch = default_arch>
+using BatchMask = xsimd::batch_bool<T, Arch>;
+
+/// Elements of T in one register.
+template <class T, class Arch = default_arch>
+inline constexpr Index lanes = static_cast<Index>(Batch<T, Arch>::size);
+
+/// The xsimd that was compiled in: "8.1.0".
+inline constexpr std::array<int, 3> xsimd_version = {XSIMD_VERSION_MAJOR, XSIMD_VERSION_MINOR, XSIMD_VERSION_PATCH};
+
+namespace simd_detail {
+
+#if defined(__AVX512F__)
+template <class Arch>
+inline constexpr bool avx512 = std::is_base_of_v<xsimd::avx512f, Arch>;
+#else
+template <class Arch>
+inline constexpr bool avx512 = false;
+#endif
+#if defined(__AVX2__)
+template <class Arch>
+inline constexpr bool avx2 = std::is_base_of_v<xsimd::avx2, Arch> && !avx512<Arch>;
+#else
+template <class Arch>
+inline constexpr bool avx2 = false;
+#endif
+#if defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
+inline constexpr bool fused = true;
+#else
+inline constexpr bool fused = false;
+#endif
+
+#if defined(__AVX512F__)
+inline __mmask16 first_bits(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
+#endif
+#if defined(__AVX2__)
+// 8 ones, 8 zeros: a window of n words that starts n_set words before the zeros has its first n_set words set.
+alignas(64) inline constexpr std::int32_t mask_window[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+template <class T>
+inline __m256i first_words(Index count) {
+  const std::int32_t* begin = mask_window + 8 - count * static_cast<Index>(sizeof(T) / 4);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(begin));
+}
+#endif
+
+}  // namespace simd_detail
+
+/// All lanes x.
+template <Real T, class Arch = default_arch>
+inline Batch<T, Arch> broadcast(T x) {
+  return Batch<T, Arch>(x);
+}
+
+/// lanes<T, Arch> elements from p, which needs no alignment.
+template <Real T, class Arch = default_arch>
+inline Batch<T, Arch> load(const T* p) {
+  return Batch<T, Arch>::load_unaligned(p);
+}
+
+namespace simd_detail {
+
+struct Fma {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const Batch<T, Arch>& a, const Batch<T, Arch>& b, const Batch<T, Arch>& c) const {
+#if defined(__AVX512F__)  // xsimd before 11 multiplies, then adds
+    if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_fmadd_ps(a, b, c);
+    if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_fmadd_pd(a, b, c);
+#endif
+    return xsimd::fma(a, b, c);
+  }
+  template <Real T>
+  T operator()(T a, T b, T c) const {
+    if constexpr (fused) return std::fma(a, b, c);
+    return a * b + c;
+  }
+};
+
+struct Fnma {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const Batch<T, Arch>& a, const Batch<T, Arch>& b, const Batch<T, Arch>& c) const {
+#if defined(__AVX512F__)
+    if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_fnmadd_ps(a, b, c);
+    if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_fnmadd_pd(a, b, c);
+#endif
+    return xsimd::fnma(a, b, c);
+  }
+  template <Real T>
+  T operator()(T a, T b, T c) const {
+    if constexpr (fused) return std::fma(-a, b, c);
+    return c - a * b;
+  }
+};
+
+struct Select {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const BatchMask<T, Arch>& mask, const Batch<T, Arch>& a, const Batch<T, Arch>& b) const {
+    return xsimd::select(mask, a, b);
+  }
+  template <Real T>
+  T operator()(bool mask, T a, T b) const {
+    return mask ? a : b;
+  }
+};
+
+// x86's max returns its second operand when either is NaN, other machines differ; here a NaN in either one survives.
+struct Maximum {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const Batch<T, Arch>& a, const Batch<T, Arch>& b) const {
+#if defined(__AVX512F__)
+    if constexpr (avx512<Arch> && std::same_as<T, float>)
+      return _mm512_mask_max_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b);
+    if constexpr (avx512<Arch> && std::same_as<T, double>)
+      return _mm512_mask_max_pd(a, _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q), a, b);
+#endif
+    return xsimd::select((a > b) | !(a == a), a, b);  // xsimd before 9: NaN != NaN is false on AVX
+  }
+  template <Real T>
+  T operator()(T a, T b) const {
+    return a > b || a != a ? a : b;
+  }
+};
+
+struct Minimum {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const Batch<T, Arch>& a, const Batch<T, Arch>& b) const {
+#if defined(__AVX512F__)
+    if constexpr (avx512<Arch> && std::same_as<T, float>)
+      return _mm512_mask_min_ps(a, _mm512_cmp_ps_mask(a, a, _CMP_ORD_Q), a, b);
+    if constexpr (avx512<Arch> && std::same_as<T, double>)
+      return _mm512_mask_min_pd(a, _mm512_cmp_pd_mask(a, a, _CMP_ORD_Q), a, b);
+#endif
+    return xsimd::select((a < b) | !(a == a), a, b);
+  }
+  template <Real T>
+  T operator()(T a, T b) const {
+    return a < b || a != a ? a : b;
+  }
+};
+
+struct Store {
+  template <Real T, class Arch>
+  void operator()(T* p, const Batch<T, Arch>& x) const {
+    x.store_unaligned(p);
+  }
+};
+
+struct StorePartial {
+  template <Real T, class Arch>
+  void operator()(T* p, const Batch<T, Arch>& x, Index count) const {
+    assert(count >= 0 && count <= (lanes<T, Arch>));
+#if defined(__AVX512F__)
+    if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_mask_storeu_ps(p, first_bits(count), x);
+    if constexpr (avx512<Arch> && std::same_as<T, double>)
+      return _mm512_mask_storeu_pd(p, static_cast<__mmask8>(first_bits(count)), x);
+#endif
+#if defined(__AVX2__)
+    if constexpr (avx2<Arch> && std::same_as<T, float>) return _mm256_maskstore_ps(p, first_words<T>(count), x);
+    if constexpr (avx2<Arch> && std::same_as<T, double>) return _mm256_maskstore_pd(p, first_words<T>(count), x);
+#endif
+    alignas(64) T buffer[static_cast<std::size_t>(lanes<T, Arch>)];
+    x.store_unaligned(buffer);
+    for (Index i = 0; i < count; ++i) p[i] = buffer[i];
+  }
+};
+
+// Halves the register until one lane is left: lane i meets lane i + lanes / 2, then i + lanes / 4, ...
+template <class Combine>
+struct Reduce {
+  template <Real T, class Arch>
+  T operator()(const Batch<T, Arch>& x) const {
+    alignas(64) T buffer[static_cast<std::size_t>(lanes<T, Arch>)];
+    x.store_unaligned(buffer);
+    for (Index half = lanes<T, Arch> / 2; half > 0; half /= 2)
+      for (Index i = 0; i < half; ++i) buffer[i] = Combine()(buffer[i], buffer[i + half]);
+    return buffer[0];
+  }
+};
+struct Add {
+  template <Real T>
+  T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+}  // namespace simd_detail
+
+/// a * b + c, rounded once where the instruction set can (FMA, AVX-512, NEON), twice elsewhere. Batches or scalars.
+inline constexpr simd_detail::Fma fma;
+/// c - a * b, rounded as fma.
+inline constexpr simd_detail::Fnma fnma;
+/// Lane by lane mask ? a : b.
+inline constexpr simd_detail::Select select;
+/// The larger operand; a NaN in either one survives. Of equal ones the second.
+inline constexpr simd_detail::Maximum maximum;
+/// The smaller operand; a NaN in either one survives. Of equal ones the second.
+inline constexpr simd_detail::Minimum minimum;
+/// store(p, x): all lanes to p, which needs no alignment.
+inline constexpr simd_detail::Store store;
+/// store_partial(p, x, count): the first count lanes, 0 <= count <= lanes; memory behind them is not touched.
+inline constexpr simd_detail::StorePartial store_partial;
+/// The sum of all lanes, by halving.
+inline constexpr simd_detail::Reduce<simd_detail::Add> reduce_add;
+/// The largest lane, NaN if there is one.
+inline constexpr simd_detail::Reduce<simd_detail::Maximum> reduce_max;
+/// The smallest lane, NaN if there is one.
+inline constexpr simd_detail::Reduce<simd_detail::Minimum> reduce_min;
+
+/// The first count elements from p, 0 <= count <= lanes, and fill in the other lanes; memory behind is not read.
+template <Real T, class Arch = default_arch>
+inline Batch<T, Arch> load_partial(const T* p, Index count, T fill = T(0)) {
+  assert(count >= 0 && count <= (lanes<T, Arch>));
+#if defined(__AVX512F__)
+  if constexpr (simd_detail::avx512<Arch> && std::same_as<T, float>)
+    return _mm512_mask_loadu_ps(_mm512_set1_ps(fill), simd_detail::first_bits(count), p);
+  if constexpr (simd_detail::avx512<Arch> && std::same_as<T, double>)
+    return _mm512_mask_loadu_pd(_mm512_set1_pd(fill), static_cast<__mmask8>(simd_detail::first_bits(count)), p);
+#endif
+#if defined(__AVX2__)
+  if constexpr (simd_detail::avx2<Arch> && std::same_as<T, float>) {
+    const __m256i mask = simd_detail::first_words<T>(count);
+    return _mm256_blendv_ps(_mm256_set1_ps(fill), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
+  }
+  if constexpr (simd_detail::avx2<Arch> && std::same_as<T, double>) {
+    const __m256i mask = simd_detail::first_words<T>(count);
+    return _mm256_blendv_pd(_mm256_set1_pd(fill), _mm256_maskload_pd(p, mask), _mm256_castsi256_pd(mask));
+  }
+#endif
+  alignas(64) T buffer[static_cast<std::size_t>(lanes<T, Arch>)];
+  for (Index i = 0; i < lanes<T, Arch>; ++i) buffer[i] = i < count ? p[i] : fill;
+  return Batch<T, Arch>::load_unaligned(buffer);
+}
+
+/// Hides from the compiler where x came from: a value that was loaded stays in its register instead of being loaded
+/// again by each of its uses (gcc 12 folds such loads, which makes a loop of fma's wait for the load ports).
+template <Real T, class Arch>
+inline void keep_in_register([[maybe_unused]] Batch<T, Arch>& x) {
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__aarch64__))
+  typename Batch<T, Arch>::register_type value = x;
+#if defined(__AVX512F__)
+  asm("" : "+v"(value));
+#elif defined(__x86_64__)
+  asm("" : "+x"(value));
+#else
+  asm("" : "+w"(value));
+#endif
+  x = Batch<T, Arch>(value);
+#endif
+}
+
+/// The same for an address: the compiler must not rewrite it in terms of others.
+template <class T>
+inline void keep_in_register([[maybe_unused]] const T*& p) {
+#if defined(__GNUC__) || defined(__clang__)
+  asm("" : "+r"(p));
+#endif
+}
+
+/// Asks for the cache line of p; any address is allowed.
+inline void prefetch([[maybe_unused]] const void* p) {
+#if defined(__GNUC__) || defined(__clang__)
+  __builtin_prefetch(p);
+#endif
+}
+
+/// Calls f(0), f(1), ..., f(Count - 1) with compile-time indices: a loop that is unrolled at every optimisation level.
+template <int Count, class F>
+[[gnu::always_inline]] inline void unroll(const F& f) {
+  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
+  (std::make_integer_sequence<int, Count>());
+}
+
+/// A batch whose lanes are 0, 1, 2, ...
+template <Real T, class Arch = default_arch>
+inline Batch<T, Arch> iota() {
+  alignas(64) T buffer[static_cast<std::size_t>(lanes<T, Arch>)];
+  for (Index i = 0; i < lanes<T, Arch>; ++i) buffer[i] = static_cast<T>(i);
+  return Batch<T, Arch>::load_unaligned(buffer);
+}
+
+/// True in the first count lanes.
+template <Real T, class Arch = default_arch>
+inline BatchMask<T, Arch> first_lanes(Index count) {
+  return iota<T, Arch>() < Batch<T, Arch>(static_cast<T>(count));
+}
+
+/// True where x is NaN.
+template <Real T, class Arch>
+inline BatchMask<T, Arch> is_nan(const Batch<T, Arch>& x) {
+  return !(x == x);  // xsimd 8: NaN != NaN is false on AVX and AVX-512
+}
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,220 @@
+#include <heed/models/generate.hpp>
+
+#include <cmath>
+#include <vector>
+
+#include <heed/core/random.hpp>
+#include "support/catch.hpp"
+
+namespace {
+
+using heed::Index;
+
+constexpr double inf = std::numeric_limits<double>::infinity();
+
+/// Next-token logits that depend on the source and on the last two tokens, so that beams really differ.
+class TableDecoder {
+ public:
+  TableDecoder(std::vector<Index> sources, Index vocab) : vocab_(vocab) {
+    for (const Index source : sources) rows_.push_back({source, 0, 0});
+  }
+  Index vocab_size() const { return vocab_; }
+  Index rows() const { return static_cast<Index>(rows_.size()); }
+  void reorder(std::span<const Index> parents) {
+    std::vector<Row> next;
+    for (const Index parent : parents) next.push_back(rows_[static_cast<std::size_t>(parent)]);
+    rows_ = next;
+  }
+  heed::MatrixView<double> step(std::span<const Index> tokens) {
+    logits_.resize(rows_.size() * static_cast<std::size_t>(vocab_));
+    for (std::size_t r = 0; r < rows_.size(); ++r) {
+      Row& row = rows_[r];
+      row = {row.source, row.last, tokens[r]};
+      for (Index token = 0; token < vocab_; ++token) {
+        logits_[r * static_cast<std::size_t>(vocab_) + static_cast<std::size_t>(token)] = logit(row.source, row.before, row.last, token);
+      }
+    }
+    ++steps;
+    return {logits_.data(), rows(), vocab_};
+  }
+  /// A fixed random number per (source, two tokens, next token), with many exact ties.
+  static double logit(Index source, Index before, Index last, Index token) {
+    heed::Rng rng{static_cast<std::uint64_t>(source), static_cast<std::uint64_t>((before * 64 + last) * 64 + token)};
+    return std::floor(8 * rng.uniform()) / 2;
+  }
+
+  Index steps = 0;
+
+ private:
+  struct Row {
+    Index source, before, last;
+  };
+  Index vocab_;
+  std::vector<Row> rows_;
+  std::vector<double> logits_;
+};
+
+/// Every finished sequence of at most max_length tokens, scored by the textbook sum.
+class Exhaustive {
+ public:
+  Exhaustive(Index source, Index vocab, const heed::GenerateOptions& options) : source_(source), vocab_(vocab), options_(options) {
+    grow({}, 0);
+  }
+  heed::Hypothesis best() const {
+    heed::Hypothesis best{{}, 0, -inf};
+    for (const auto& h : all_) {
+      if (h.score > best.score || (h.score == best.score && h.tokens < best.tokens)) best = h;
+    }
+    return best;
+  }
+
+ private:
+  void grow(std::vector<Index> tokens, double log_prob) {
+    const auto length = static_cast<Index>(tokens.size());
+    if (length > 0 && (tokens.back() == options_.eos || length == options_.max_length)) {
+      all_.push_back({tokens, log_prob, log_prob / heed::length_penalty(options_, length)});
+      return;
+    }
+    const Index last = tokens.empty() ? options_.bos : tokens.back();
+    const Index before = length == 0 ? 0 : length == 1 ? options_.bos : tokens[static_cast<std::size_t>(length - 2)];
+    double sum = 0;
+    for (Index t = 0; t < vocab_; ++t) sum += suppressed(t) ? 0 : std::exp(TableDecoder::logit(source_, before, last, t));
+    for (Index t = 0; t < vocab_; ++t) {
+      if (suppressed(t)) continue;
+      auto longer = tokens;
+      longer.push_back(t);
+      grow(longer, log_prob + TableDecoder::logit(source_, before, last, t) - std::log(sum));
+    }
+  }
+  bool suppressed(Index t) const {
+    return std::find(options_.suppressed.begin(), options_.suppressed.end(), t) != options_.suppressed.end();
+  }
+  Index source_, vocab_;
+  heed::GenerateOptions options_;
+  std::vector<heed::Hypothesis> all_;
+};
+
+heed::GenerateOptions small_options() { return {.bos = 1, .eos = 2, .max_length = 5, .suppressed = {0, 1}}; }
+
+}  // namespace
+
+TEST_CASE("a beam as wide as the tree finds the best of all sequences", "[models]") {
+  const auto penalty = GENERATE(heed::LengthPenalty::none, heed::LengthPenalty::power, heed::LengthPenalty::gnmt);
+  const Index source = GENERATE(1, 2, 3, 4, 5);
+  heed::GenerateOptions options = small_options();
+  options.length_penalty = penalty;
+  options.alpha = 0.8;
+  options.beam = 400;
+  TableDecoder decoder({source}, 6);
+  const auto found = heed::beam_search(decoder, options);
+  const heed::Hypothesis best = Exhaustive(source, 6, options).best();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0][0].tokens == best.tokens);
+  CHECK(found[0][0].log_prob == Approx(best.log_prob).epsilon(1e-12));
+  CHECK(found[0][0].score == Approx(best.score).epsilon(1e-12));
+}
+
+TEST_CASE("a beam of one without length penalty is greedy search up to its first end token", "[models]") {
+  heed::GenerateOptions options = small_options();
+  options.beam = 1;
+  options.length_penalty = heed::LengthPenalty::none;
+  for (Index source = 1; source < 20; ++source) {
+    TableDecoder one({source}, 6), two({source}, 6);
+    const auto greedy = heed::greedy(one, options);
+    const auto beam = heed::beam_search(two, options);
+    CHECK(beam[0][0].score >= greedy[0].score);
+    if (beam[0][0].tokens.size() >= greedy[0].tokens.size()) CHECK(beam[0][0].tokens == greedy[0].tokens);
+  }
+}
+
+TEST_CASE("a source's result does not depend on its neighbours", "[models]") {
+  heed::GenerateOptions options = small_options();
+  options.beam = 3;
+  options.n_best = 3;
+  options.max_length = 12;
+  std::vector<Index> sources;
+  for (Index source = 1; source <= 17; ++source) sources.push_back(source);
+  TableDecoder all(sources, 7), all_greedy(sources, 7);
+  const auto together = heed::beam_search(all, options);
+  const auto greedy_together = heed::greedy(all_greedy, options);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    TableDecoder one({sources[i]}, 7), one_greedy({sources[i]}, 7);
+    const auto alone = heed::beam_search(one, options);
+    const auto greedy_alone = heed::greedy(one_greedy, options);
+    REQUIRE(alone[0].size() == together[i].size());
+    for (std::size_t k = 0; k < alone[0].size(); ++k) {
+      CHECK(alone[0][k].tokens == together[i][k].tokens);
+      CHECK(alone[0][k].log_prob == together[i][k].log_prob);
+    }
+    CHECK(greedy_alone[0].tokens == greedy_together[i].tokens);
+    CHECK(greedy_alone[0].log_prob == greedy_together[i].log_prob);
+  }
+}
+
+TEST_CASE("stopping early changes no result", "[models]") {
+  heed::GenerateOptions options = small_options();
+  options.beam = 4;
+  options.max_length = 9;
+  for (Index source = 1; source < 40; ++source) {
+    options.n_best = 1;
+    TableDecoder early({source}, 8);
+    const auto best = heed::beam_search(early, options);
+    options.n_best = 4;  // has to look further
+    TableDecoder late({source}, 8);
+    const auto four = heed::beam_search(late, options);
+    CHECK(best[0][0].tokens == four[0][0].tokens);
+    CHECK(early.steps <= late.steps);
+    for (std::size_t k = 1; k < four[0].size(); ++k) CHECK(four[0][k - 1].score >= four[0][k].score);
+  }
+}
+
+TEST_CASE("equal scores go by the token list", "[models]") {
+  class Flat {  // every token is as likely as every other, always
+   public:
+    Index vocab_size() const { return 5; }
+    Index rows() const { return rows_; }
+    void reorder(std::span<const Index> parents) { rows_ = static_cast<Index>(parents.size()); }
+    heed::MatrixView<double> step(std::span<const Index>) {
+      logits_.assign(static_cast<std::size_t>(rows_) * 5, 0.0);
+      return {logits_.data(), rows_, 5};
+    }
+
+   private:
+    Index rows_ = 1;
+    std::vector<double> logits_;
+  } decoder;
+  const auto found = heed::beam_search(decoder, {.bos = 0, .eos = 4, .max_length = 2, .suppressed = {0}, .beam = 3, .n_best = 3,
+                                                 .length_penalty = heed::LengthPenalty::none});
+  REQUIRE(found[0].size() == 3);
+  CHECK(found[0][0].tokens == std::vector<Index>{4});  // one token of four beats two
+  CHECK(found[0][1].tokens == std::vector<Index>{1, 1});
+  CHECK(found[0][2].tokens == std::vector<Index>{1, 2});
+}
+
+TEST_CASE("suppressed tokens are never produced and take no probability", "[models]") {
+  TableDecoder decoder({3}, 6);
+  heed::GenerateOptions options = small_options();
+  options.suppressed = {0, 1, 3, 4, 5};  // only the end token is left
+  const auto found = heed::greedy(decoder, options);
+  CHECK(found[0].tokens == std::vector<Index>{2});
+  CHECK(found[0].log_prob == 0.0);
+}
+
+TEST_CASE("wrong options are refused by name before a step is made", "[models]") {
+  TableDecoder decoder({1}, 6);
+  const auto message = [&](heed::GenerateOptions options) {
+    try {
+      heed::beam_search(decoder, options);
+    } catch (const heed::Error& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK(message({.bos = 6}) == "generate: bos is 6, wanted one of 0 to 5");
+  CHECK(message({.eos = -1}) == "generate: eos is -1, wanted one of 0 to 5");
+  CHECK(message({.max_length = 0}) == "generate: max_length is 0, wanted at least 1");
+  CHECK(message({.beam = 0}) == "generate: beam is 0, wanted at least 1");
+  CHECK(message({.beam = 2, .n_best = 3}) == "generate: n_best is 3, wanted at most beam 2");
+  CHECK(message({.suppressed = {2}}) == "generate: eos is suppressed, wanted it possible");
+  CHECK(decoder.steps == 0);
+}

@@ -1,0 +1,171 @@
+#include <heed/text/corpus.hpp>
+
+#include "io/temp_folder.hpp"
+#include "support/catch.hpp"
+
+using namespace heed;
+using heed_test::TempFolder;
+using heed_test::write_bytes;
+
+namespace {
+
+ParallelText pairs_of(std::string_view content, const CorpusOptions& options = {}) {
+  const TempFolder folder;
+  write_bytes(folder / "pairs.tsv", content);
+  return read_pairs((folder / "pairs.tsv").string(), options);
+}
+
+/// "PLACE | message" of what reading this content throws, "" when it is read.
+std::string refusal(std::string_view content, const CorpusOptions& options = {}) {
+  try {
+    pairs_of(content, options);
+  } catch (const FormatError& error) {
+    CHECK(error.file().ends_with("pairs.tsv"));
+    CHECK(std::string(error.what()).find(error.file()) == 0);
+    return error.place() + " | " + error.what();
+  }
+  return "";
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != text.npos; }
+
+const CorpusOptions skip{.bad_line = BadLine::skip, .invalid_utf8 = InvalidUtf8::refuse};
+const CorpusOptions replace{.bad_line = BadLine::refuse, .invalid_utf8 = InvalidUtf8::replace};
+
+}  // namespace
+
+TEST_CASE("pairs are read with their line numbers, blank lines are none", "[text]") {
+  const ParallelText text = pairs_of("Hi.\t嗨。\n\n  \nGood day.\t你好。\n");
+  REQUIRE(text.pairs.size() == 2);
+  CHECK(text.pairs[0] == SentencePair{"Hi.", "嗨。", 1});
+  CHECK(text.pairs[1] == SentencePair{"Good day.", "你好。", 4});
+  CHECK(text.skipped == 0);
+}
+
+TEST_CASE("an empty file and one of blank lines hold no pairs", "[text]") {  // D1, D2
+  for (const std::string content : {"", "\n\n", "\xEF\xBB\xBF", " \n\r\n"})
+    CHECK(contains(refusal(content), "no pairs"));
+}
+
+TEST_CASE("a line without a tab is refused with its number, or skipped and counted", "[text]") {  // D3
+  CHECK(contains(refusal("a\tb\nno tab here\nc\td\n"), "line 2 | "));
+  CHECK(contains(refusal("a\tb\nno tab here\n"), "\"no tab here\""));
+  const ParallelText text = pairs_of("a\tb\nno tab here\nc\td\n", skip);
+  CHECK(text.pairs.size() == 2);
+  CHECK(text.skipped == 1);
+  CHECK(contains(refusal("no tab\nnone here\n", skip), "no pairs (2 skipped)"));
+}
+
+TEST_CASE("columns behind the second are ignored", "[text]") {  // D4
+  CHECK(pairs_of("a\tb\tc\td\n").pairs[0] == SentencePair{"a", "b", 1});
+  CHECK(pairs_of("a\tb\t\n").pairs[0] == SentencePair{"a", "b", 1});
+}
+
+TEST_CASE("an empty side is refused, or skipped and counted", "[text]") {  // D5
+  CHECK(contains(refusal("a\tb\n\tb\n"), "line 2 | "));
+  CHECK(contains(refusal("\tb\n"), "empty source"));
+  CHECK(contains(refusal("a\t\n"), "empty target"));
+  CHECK(contains(refusal("a\t \u3000\n"), "empty target"));
+  CHECK(contains(refusal("a\t\tb\n"), "empty target"));
+  CHECK(pairs_of("a\tb\n\tb\na\t\n", skip).skipped == 2);
+}
+
+TEST_CASE("byte-order mark, CR LF and a missing last line end are accepted", "[text]") {  // D6, D7, D8
+  const ParallelText text = pairs_of(
+      "\xEF\xBB\xBF"
+      "a\tb\r\nc\rd\te");
+  REQUIRE(text.pairs.size() == 2);
+  CHECK(text.pairs[0] == SentencePair{"a", "b", 1});
+  CHECK(text.pairs[1] == SentencePair{"c\rd", "e", 2});
+}
+
+TEST_CASE("invalid UTF-8 is refused with line and byte, or replaced", "[text]") {  // D9
+  for (const std::string bad : {"\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE4\xB8"}) {
+    const std::string content = "a\tb\nxy\t" + bad + "z\n";
+    CHECK(contains(refusal(content), "line 2 | "));
+    CHECK(contains(refusal(content), "at byte 3"));
+    const ParallelText text = pairs_of(content, replace);
+    CHECK(text.replaced == 1);
+    CHECK(contains(text.pairs[1].target, "\xEF\xBF\xBD"));
+    CHECK(text.pairs[1].target.back() == 'z');
+    CHECK(pairs_of(content, skip).skipped == 1);
+  }
+}
+
+TEST_CASE("a NUL byte is refused with its line", "[text]") {  // D10
+  CHECK(contains(refusal(std::string("a\tb\nc\0\td\n", 9)), "line 2 | "));
+  CHECK(contains(refusal(std::string("a\0\tb", 4)), "NUL at byte 1"));
+}
+
+TEST_CASE("a line above the limit is refused, or skipped and counted", "[text]") {  // D11
+  const std::string longest(static_cast<std::size_t>(max_line_bytes) - 2, 'x');
+  CHECK(pairs_of("a\t" + longest + "\n").pairs.size() == 1);
+  CHECK(contains(refusal("a\tb\na\tx" + longest + "\n"), "line 2 | "));
+  CHECK(contains(refusal("a\tx" + longest + "\n"), "more than 1048576 bytes"));
+  CHECK(pairs_of("a\tx" + longest + longest + "\nc\td\n", skip).skipped == 1);
+}
+
+TEST_CASE("compressed and UTF-16 files are called binary, whatever the options", "[text]") {  // D25
+  const std::string gzip("\x1F\x8B\x08\x00\x00\x00\x00\x00\x00\x03KT\x02\x00\x43\xBE\xB7\xE8", 18);
+  for (const CorpusOptions& options : {CorpusOptions{}, skip, replace}) {
+    CHECK(contains(refusal(gzip, options), "binary"));
+    CHECK(contains(refusal("\xFF\xFE"
+                           "a",
+                           options),
+                   "UTF-16"));
+  }
+  CHECK(contains(refusal("\x89PNG\r\n"), "binary"));
+}
+
+TEST_CASE("pairs with equal sides and pairs shared between files are counted", "[text]") {  // D24
+  const ParallelText train = pairs_of("OK\tOK\na\tb\na\tc\n"), test = pairs_of("a\tb\na\td\nOK\tOK\na\tb\n");
+  CHECK(train.identical == 1);
+  CHECK(count_shared(train.pairs, test.pairs) == 3);
+}
+
+TEST_CASE("messages show file text escaped and cut to 80 bytes", "[text]") {  // R2
+  CHECK(contains(refusal("bell\x07 \x1B[31m\n"), "bell\\x07 \\x1B[31m"));
+  CHECK(refusal(std::string(9000, 'q')).size() < 400);
+}
+
+TEST_CASE("what cannot be read is a system error", "[text]") {
+  const TempFolder folder;
+  CHECK_THROWS_AS(read_pairs((folder / "missing.tsv").string()), std::system_error);
+  CHECK_THROWS_AS(read_pairs(folder.path().string()), std::system_error);
+}
+
+TEST_CASE("a codec turns sentences of its training pairs into ids and back", "[text]") {
+  const ParallelText text = pairs_of("Tea, tea!\t茶，茶！\nTea\t茶\n");
+  const auto source =
+      TextCodec::build({Language::english}, text.pairs, &SentencePair::source, {.min_count = 1, .max_size = 100});
+  const auto target =
+      TextCodec::build({Language::chinese}, text.pairs, &SentencePair::target, {.min_count = 2, .max_size = 100});
+  CHECK(source.vocabulary.tokens() == std::vector<std::string>{"<pad>", "<s>", "</s>", "<unk>", "tea", "!", ","});
+  CHECK(source.encode("TEA, please!") == std::vector<Index>{4, 6, 3, 5});
+  CHECK(source.decode(source.encode("tea, tea!")) == "tea, tea!");
+  CHECK(source.encode("").empty());  // D21
+  CHECK(target.vocabulary.size() == 5);
+  CHECK(target.decode(target.encode("茶，茶")) == "茶茶");
+}
+
+TEST_CASE("pairs become ids, too long ones are dropped or cut, and counted", "[text]") {  // D12
+  const ParallelText text = pairs_of("a b\tc\na b a b\tc c\nb\tc c c c c\n");
+  const VocabularyOptions all{.min_count = 1, .max_size = 100};
+  const auto source = TextCodec::build({Language::english}, text.pairs, &SentencePair::source, all);
+  const TextCodec target{{Language::english}, {}};
+  const EncodedText dropped = encode_pairs(text.pairs, source, target, {.max_tokens = 3});
+  REQUIRE(dropped.pairs.size() == 1);
+  CHECK(dropped.dropped == 2);
+  CHECK(dropped.pairs[0] == EncodedPair{{5, 4}, {3}});
+  CHECK(dropped.source_unknown == 0);
+  CHECK(dropped.target_unknown == 1);
+  CHECK(dropped.tokens() == 5);
+  const EncodedText cut =
+      encode_pairs(text.pairs, source, target, {.max_tokens = 3, .long_sentence = LongSentence::cut});
+  REQUIRE(cut.pairs.size() == 3);
+  CHECK(cut.cut == 2);
+  CHECK(cut.pairs[1] == EncodedPair{{5, 4, 5}, {3, 3}});
+  CHECK(cut.pairs[2] == EncodedPair{{4}, {3, 3, 3}});
+  CHECK(encode_pairs(text.pairs, source, target, {.max_tokens = 5}).dropped == 0);
+  CHECK_THROWS_AS(encode_pairs(text.pairs, source, target, {.max_tokens = 0}), Error);
+}

@@ -1,0 +1,105 @@
+// Wrong usage of heed-translate: exit code 2 and one line that names the option, what was found and what is wanted.
+
+#include "support/catch.hpp"
+#include "translator/process.hpp"
+
+using namespace translator_testing;
+
+namespace {
+
+std::vector<std::string> train(std::vector<std::string> more) {
+  std::vector<std::string> all{"train", "--data", "none.tsv", "--valid", "none.tsv", "--model", "none.safetensors"};
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+void check_refused(const std::vector<std::string>& arguments, const std::vector<std::string>& wanted) {
+  const Outcome outcome = run(arguments);
+  INFO("standard error: " << outcome.err);
+  CHECK(outcome.exit_code == 2);
+  CHECK(outcome.out.empty());
+  CHECK(is_one_line(outcome.err));
+  for (const std::string& text : wanted) CHECK(outcome.err.find(text) != std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("a misspelt option or command is refused with the nearest name", "[translator]") {
+  check_refused(train({"--epoch", "3"}), {"\"--epoch\"", "did you mean --epochs?"});
+  check_refused(train({"--learnin-rate=1"}), {"did you mean --learning-rate?"});
+  check_refused({"trian"}, {"\"trian\"", "did you mean train?"});
+  check_refused({}, {"wanted a command"});
+  check_refused(train({"extra"}), {"\"extra\""});
+}
+
+TEST_CASE("an option without its value, or given twice, is refused", "[translator]") {
+  check_refused(train({"--hidden"}), {"--hidden"});
+  check_refused(train({"--hidden", "--batch", "3"}), {"--hidden"});
+  check_refused(train({"--hidden", "3", "--hidden", "4"}), {"--hidden"});
+  check_refused({"train", "--data", "x"}, {"--valid is required"});
+}
+
+TEST_CASE("whole numbers are read whole and within their range", "[translator]") {
+  for (const char* found : {"-1", "1.5", "abc", "1e3", " 5", "5 ", "0x5", ""}) {
+    check_refused(train({"--epochs", found}), {"--epochs: found \"" + std::string(found) + "\"", "from 0 to"});
+  }
+  for (const char* found : {"0", "1000000000000"}) check_refused(train({"--batch", found}), {"--batch", "from 1 to"});
+  check_refused(train({"--hidden", "99999999999999999999"}), {"--hidden", "from 1 to 65536"});
+  check_refused(train({"--max-length", "0"}), {"--max-length"});
+  check_refused({"translate", "--model", "m", "--max-length", "0", "x"}, {"--max-length"});
+  check_refused({"translate", "--model", "m", "--beam", "0", "x"}, {"--beam", "from 1 to"});
+  check_refused(train({"--threads", "-1"}), {"--threads"});
+}
+
+TEST_CASE("rates must be finite and within their range", "[translator]") {
+  for (const char* found : {"nan", "inf", "-1", "0", "1,5", "1e999"}) {
+    check_refused(train({"--learning-rate", found}), {"--learning-rate", "above 0"});
+  }
+  for (const char* found : {"1", "-0.1", "nan"}) check_refused(train({"--dropout", found}), {"--dropout"});
+}
+
+TEST_CASE("seeds are unsigned 64-bit numbers", "[translator]") {
+  check_refused(train({"--seed", "-1"}), {"--seed"});
+  check_refused(train({"--seed", "18446744073709551616"}), {"--seed", "18446744073709551615"});
+}
+
+TEST_CASE("a value of a hundred thousand bytes is shown cut", "[translator]") {
+  const Outcome outcome = run(train({"--epochs", std::string(100000, 'x')}));
+  CHECK(outcome.exit_code == 2);
+  CHECK(outcome.err.size() < 400);
+}
+
+TEST_CASE("control bytes of an argument do not reach the terminal", "[translator]") {
+  const Outcome outcome = run(train({"--epochs", "\x1b[31m\n5"}));
+  CHECK(outcome.exit_code == 2);
+  CHECK(is_one_line(outcome.err));
+  CHECK(outcome.err.find('\x1b') == std::string::npos);
+}
+
+TEST_CASE("help is printed on standard output with examples, for the tool and every command", "[translator]") {
+  const Outcome tool = run({"--help"});
+  CHECK(tool.exit_code == 0);
+  CHECK(tool.out.find("heed-translate demo") != std::string::npos);
+  for (const char* command : {"demo", "train", "translate", "evaluate", "interactive", "inspect"}) {
+    const Outcome help = run({command, "--help"});
+    INFO(command);
+    CHECK(help.exit_code == 0);
+    CHECK(help.err.empty());
+    CHECK(help.out.find("Example") != std::string::npos);
+    CHECK(tool.out.find(command) != std::string::npos);
+  }
+}
+
+TEST_CASE("the version names the instruction set", "[translator]") {
+  const Outcome outcome = run({"--version"});
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.out.find("heed") != std::string::npos);
+}
+
+TEST_CASE("an output that cannot be written is an error, a reader that goes away is none", "[translator]") {
+  Process closed({"train", "--help"});
+  closed.close_output();
+  const Outcome outcome = closed.wait();
+  CHECK(outcome.exit_code == 0);
+  CHECK(outcome.err.empty());
+}
