@@ -20,8 +20,8 @@ nlohmann::json read_json(const path& file) {
   return heed::parse_json(text, heed::escaped(file.string()));
 }
 
-/// Beside the groups of a whole set lie files that are no cases (the set's own settings); what cannot be read counts as a
-/// case, so that it is reported and not skipped.
+/// Beside the groups of a whole set lie files that are no cases (the set's own settings); what cannot be read counts
+/// as a case, so that it is reported and not skipped.
 bool is_case(const path& file) {
   try {
     const nlohmann::json json = read_json(file);

@@ -12,7 +12,8 @@ template <class T>
 Tensor<T, 2> given_rows(const Case& golden, const std::string& name, std::size_t last_axes = 1) {
   const std::vector<Index>& shape = golden.given_shape(name);
   Index rows = 1, cols = 1;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) (axis + last_axes < shape.size() ? rows : cols) *= shape[axis];
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    (axis + last_axes < shape.size() ? rows : cols) *= shape[axis];
   const std::vector<T> values = golden.given_values<T>(name);
   Tensor<T, 2> folded(rows, cols);
   std::copy(values.begin(), values.end(), folded.data());

@@ -1,6 +1,6 @@
 #pragma once
-// One golden case: what is given, what is expected, and how far the answers were from it. A runner reads what is given and
-// hands back every answer; a tensor of role output or grad that nobody handed back fails the case.
+// One golden case: what is given, what is expected, and how far the answers were from it. A runner reads what is given
+// and hands back every answer; a tensor of role output or grad that nobody handed back fails the case.
 
 #include <cstdint>
 #include <filesystem>
@@ -34,7 +34,8 @@ struct Mismatch : std::runtime_error {
 
 class Case {
  public:
-  /// Reads the JSON and, where there is one, the safetensors file beside it. Throws heed::FormatError, std::system_error.
+  /// Reads the JSON and, where there is one, the safetensors file beside it. Throws heed::FormatError,
+  /// std::system_error.
   explicit Case(const std::filesystem::path& json_path);
 
   const std::string& id() const { return id_; }
@@ -69,7 +70,9 @@ class Case {
   std::vector<T> given_values(const std::string& name) const {
     return tensors().template values<T>(checked_given(name));
   }
-  const std::vector<Index>& given_shape(const std::string& name) const { return tensors().info(checked_given(name)).shape; }
+  const std::vector<Index>& given_shape(const std::string& name) const {
+    return tensors().info(checked_given(name)).shape;
+  }
   heed::DType given_dtype(const std::string& name) const { return tensors().info(checked_given(name)).dtype; }
   /// The shape, and nothing else, of an expected tensor.
   const std::vector<Index>& expected_shape(const std::string& name) const;
@@ -78,7 +81,7 @@ class Case {
   template <class T, int Rank>
   void answer(const std::string& name, const Tensor<T, Rank>& values) {
     std::vector<Index> shape;
-    for (int axis = 0; axis < Rank; ++axis) shape.push_back(values.dimension(axis));
+    for (const Index extent : heed::extents(values)) shape.push_back(extent);
     answer(name, shape, {values.data(), values.data() + values.size()});
   }
   void answer(const std::string& name, const std::vector<Index>& shape, const std::vector<double>& values);

@@ -84,8 +84,8 @@ void run_seed_self_attention(Case& golden) {
   const auto result = heed::attend(projected[0], projected[1], projected[2], options);
   golden.answer("out", without_heads(result.output));
   golden.answer("attention_weights", without_heads(result.weights));
-  const auto d = heed::attend_backward(one_head(golden.given<T, 3>("grad_out")), projected[0], projected[1], projected[2],
-                                       result, options);
+  const auto d = heed::attend_backward(one_head(golden.given<T, 3>("grad_out")), projected[0], projected[1],
+                                       projected[2], result, options);
   Tensor<T, 3> d_x = heed::zeros<T, 3>(heed::extents(x));
   const std::array<const char*, 3> names{"query.", "key.", "value."};
   const std::array<const Tensor<T, 4>*, 3> gradients{&d.query, &d.key, &d.value};

@@ -39,7 +39,8 @@ void run_bahdanau(Case& golden) {
 }  // namespace
 
 void add_bahdanau(Registry& registry) {
-  registry.add("BahdanauAttention (seed: W1, W2, V dense layers with biases)", run_bahdanau<float>, run_bahdanau<double>);
+  registry.add("BahdanauAttention (seed: W1, W2, V dense layers with biases)", run_bahdanau<float>,
+               run_bahdanau<double>);
 }
 
 }  // namespace conformance

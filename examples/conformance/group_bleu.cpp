@@ -37,7 +37,8 @@ template <class Numbers>
 void compare_all(Case& golden, const std::string& what, const Numbers& found, const json& wanted) {
   if (found.size() != wanted.size()) throw Mismatch(what + " has " + std::to_string(found.size()) + " entries");
   for (std::size_t i = 0; i < found.size(); ++i) {
-    golden.answer_expected(what + '[' + std::to_string(i) + ']', static_cast<double>(found[i]), wanted[i].get<double>());
+    golden.answer_expected(what + '[' + std::to_string(i) + ']', static_cast<double>(found[i]),
+                           wanted[i].get<double>());
   }
 }
 
@@ -52,8 +53,10 @@ heed::BleuOptions bleu_options(const json& entry, const std::string& place) {
 }
 
 void compare_corpus_bleu(Case& golden, const Lines& lines, const json& entry, const std::string& what) {
-  check_fields(entry, {"tokenize", "smooth_method", "smooth_value", "lowercase", "score", "counts", "totals", "precisions",
-                       "bp", "sys_len", "ref_len", "signature"}, what);
+  check_fields(entry,
+               {"tokenize", "smooth_method", "smooth_value", "lowercase", "score", "counts", "totals", "precisions",
+                "bp", "sys_len", "ref_len", "signature"},
+               what);
   const heed::BleuOptions options = bleu_options(entry, what);
   const heed::BleuScore found = heed::corpus_bleu(lines.hypotheses, lines.references, options);
   golden.answer_expected(what + ".score", found.score, entry.at("score"));
@@ -63,8 +66,7 @@ void compare_corpus_bleu(Case& golden, const Lines& lines, const json& entry, co
   golden.answer_expected(what + ".bp", found.brevity_penalty, entry.at("bp"));
   golden.answer_expected(what + ".sys_len", static_cast<double>(found.hypothesis_length), entry.at("sys_len"));
   golden.answer_expected(what + ".ref_len", static_cast<double>(found.reference_length), entry.at("ref_len"));
-  golden.answer_text(what + ".signature",
-                     heed::bleu_signature(options, static_cast<Index>(lines.references.size())),
+  golden.answer_text(what + ".signature", heed::bleu_signature(options, static_cast<Index>(lines.references.size())),
                      entry.at("signature").get<std::string>());
 }
 
@@ -72,22 +74,24 @@ void compare_sentence_bleu(Case& golden, const Lines& lines, const json& entry, 
   check_fields(entry, {"tokenize", "smooth_method", "effective_order", "scores"}, what);
   std::vector<double> scores;
   for (std::size_t i = 0; i < lines.hypotheses.size(); ++i) {
-    scores.push_back(
-        heed::sentence_bleu(lines.hypotheses[i], lines.references_of(i), bleu_options(entry, what)).score);
+    scores.push_back(heed::sentence_bleu(lines.hypotheses[i], lines.references_of(i), bleu_options(entry, what)).score);
   }
   compare_all(golden, what + ".scores", scores, entry.at("scores"));
 }
 
 void compare_chrf(Case& golden, const Lines& lines, const json& entry, const std::string& what) {
-  check_fields(entry, {"char_order", "word_order", "beta", "whitespace", "lowercase", "eps_smoothing", "score",
-                       "sentence_scores"}, what);
+  check_fields(
+      entry,
+      {"char_order", "word_order", "beta", "whitespace", "lowercase", "eps_smoothing", "score", "sentence_scores"},
+      what);
   const heed::ChrfOptions options{.char_order = entry.at("char_order").get<Index>(),
                                   .word_order = entry.at("word_order").get<Index>(),
                                   .beta = entry.at("beta").get<Index>(),
                                   .lowercase = entry.at("lowercase").get<bool>(),
                                   .whitespace = entry.at("whitespace").get<bool>(),
                                   .eps_smoothing = entry.at("eps_smoothing").get<bool>()};
-  golden.answer_expected(what + ".score", heed::corpus_chrf(lines.hypotheses, lines.references, options), entry.at("score"));
+  golden.answer_expected(what + ".score", heed::corpus_chrf(lines.hypotheses, lines.references, options),
+                         entry.at("score"));
   std::vector<double> scores;
   for (std::size_t i = 0; i < lines.hypotheses.size(); ++i) {
     scores.push_back(heed::sentence_chrf(lines.hypotheses[i], lines.references_of(i), options));
@@ -101,7 +105,8 @@ void compare_ter(Case& golden, const Lines& lines, const json& entry, const std:
                                  .no_punct = entry.value("no_punct", false),
                                  .asian_support = entry.value("asian_support", false),
                                  .case_sensitive = entry.value("case_sensitive", false)};
-  golden.answer_expected(what + ".score", heed::corpus_ter(lines.hypotheses, lines.references, options), entry.at("score"));
+  golden.answer_expected(what + ".score", heed::corpus_ter(lines.hypotheses, lines.references, options),
+                         entry.at("score"));
 }
 
 void compare_tokenized(Case& golden, const Lines& lines, const std::string& name, const json& wanted) {
@@ -123,8 +128,10 @@ void compare_tokenized(Case& golden, const Lines& lines, const std::string& name
 
 void run_bleu(Case& golden) {
   const json& data = golden.json();
-  check_fields(data, {"id", "group", "op", "framework", "dtype", "description", "language", "hyp", "refs", "tolerance",
-                      "tokenized", "bleu_corpus", "bleu_sentence", "chrf", "ter"}, "the case");
+  check_fields(data,
+               {"id", "group", "op", "framework", "dtype", "description", "language", "hyp", "refs", "tolerance",
+                "tokenized", "bleu_corpus", "bleu_sentence", "chrf", "ter"},
+               "the case");
   const Lines lines{json_field<std::vector<std::string>>(data, "hyp", golden.id()),
                     json_field<heed::References>(data, "refs", golden.id())};
   for (const auto& [name, wanted] : data.at("tokenized").items()) compare_tokenized(golden, lines, name, wanted);

@@ -52,7 +52,8 @@ void run_cross_entropy(Case& golden) {
   Tensor<T, 3> gradient;
   if (golden.given_dtype("target") == heed::DType::i64) {
     const std::vector<Index> target = given_indices(golden, "target");
-    answer_loss(golden, heed::cross_entropy(logits, std::span<const Index>(target), options, &gradient), options.reduction);
+    answer_loss(golden, heed::cross_entropy(logits, std::span<const Index>(target), options, &gradient),
+                options.reduction);
   } else {
     const Tensor<T, 3> target = with_class_axis<T>(golden, "target");
     answer_loss(golden, heed::cross_entropy(logits, target, options, &gradient), options.reduction);
@@ -69,10 +70,10 @@ void run_keras_loss(Case& golden) {
   Tensor<T, 2> gradient;
   if (golden.given_dtype("target") == heed::DType::i64) {
     const std::vector<Index> target = given_indices(golden, "target");
-    const auto result = heed::cross_entropy(logits, std::span<const Index>(target),
-                                            {.ignore = golden.option<Index>("ignore_class", -1),
-                                             .label_smoothing = smoothing, .upstream = upstream},
-                                            &gradient);
+    const auto result = heed::cross_entropy(
+        logits, std::span<const Index>(target),
+        {.ignore = golden.option<Index>("ignore_class", -1), .label_smoothing = smoothing, .upstream = upstream},
+        &gradient);
     golden.answer_number("loss", result.loss);
   } else if (kind.starts_with("bce")) {
     const auto target = golden.given<T, 2>("target");

@@ -49,7 +49,8 @@ heed::GenerateOptions options_of(const Case& golden) {
   return options;
 }
 
-void compare_hypothesis(Case& golden, const std::string& what, const heed::Hypothesis& found, const nlohmann::json& wanted) {
+void compare_hypothesis(Case& golden, const std::string& what, const heed::Hypothesis& found,
+                        const nlohmann::json& wanted) {
   golden.answer_text(what + ".tokens", token_text(found.tokens),
                      token_text(heed::json_field<std::vector<Index>>(wanted, "tokens", golden.id())));
   golden.answer_expected(what + ".score", found.score, heed::json_field<double>(wanted, "score", golden.id()));
@@ -68,8 +69,7 @@ void compare_exhaustive(Case& golden, const TableDecoder& table, heed::GenerateO
 }
 
 void run_beam(Case& golden) {
-  const TableDecoder table(
-      heed::json_field<std::vector<std::vector<double>>>(golden.json(), "log_prob", golden.id()));
+  const TableDecoder table(heed::json_field<std::vector<std::vector<double>>>(golden.json(), "log_prob", golden.id()));
   const heed::GenerateOptions options = options_of(golden);
   TableDecoder decoder = table;
   const std::vector<heed::Hypothesis> found = heed::beam_search(decoder, options).front();

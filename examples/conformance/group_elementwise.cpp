@@ -15,9 +15,9 @@ namespace {
 heed::Activation activation_of(const std::string& name) {
   using A = heed::Activation;
   const std::pair<const char*, A> names[] = {
-      {"relu", A::relu}, {"gelu_erf", A::gelu},   {"gelu_tanh", A::gelu_tanh}, {"silu", A::silu},
-      {"tanh", A::tanh}, {"sigmoid", A::sigmoid}, {"softplus", A::softplus},   {"elu", A::elu},
-      {"leaky_relu", A::leaky_relu}};
+      {"relu", A::relu},         {"gelu_erf", A::gelu}, {"gelu_tanh", A::gelu_tanh},
+      {"silu", A::silu},         {"tanh", A::tanh},     {"sigmoid", A::sigmoid},
+      {"softplus", A::softplus}, {"elu", A::elu},       {"leaky_relu", A::leaky_relu}};
   for (const auto& [known, activation] : names) {
     if (name == known) return activation;
   }

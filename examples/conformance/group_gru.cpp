@@ -52,7 +52,8 @@ void run_torch_gru(Case& golden) {
   if (golden.gives("h0")) h0 = golden.given<T, 3>("h0");
   typename heed::Gru<T>::Cache cache;
   const auto result = layer.forward(ordered(golden.given<T, 3>("x")),
-                                    {.lengths = lengths, .initial_state = golden.gives("h0") ? &h0 : nullptr,
+                                    {.lengths = lengths,
+                                     .initial_state = golden.gives("h0") ? &h0 : nullptr,
                                      .masked_output = heed::MaskedOutput::zero},
                                     &cache);
   golden.answer("out", ordered(result.output));
@@ -119,8 +120,8 @@ void run_keras_gru(Case& golden) {
   Tensor<T, 3> h0;
   if (golden.gives("h0")) h0 = with_axis(golden.given<T, 2>("h0"), 0);
   typename heed::Gru<T>::Cache cache;
-  const auto result = layer.forward(
-      golden.given<T, 3>("x"), {.lengths = lengths, .initial_state = golden.gives("h0") ? &h0 : nullptr}, &cache);
+  const auto result = layer.forward(golden.given<T, 3>("x"),
+                                    {.lengths = lengths, .initial_state = golden.gives("h0") ? &h0 : nullptr}, &cache);
   golden.answer("out", in_keras_order(result.output, backwards));
   answer_as(golden, "state", golden.given_shape("grad_state"), result.state);
   heed::Gru<T> grad = heed::zeros_like(layer);

@@ -1,10 +1,11 @@
 // linear, embedding, layer_norm (torch) and what keras_layers has of the same.
 
+#include <heed/kernels/activation.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/layer_norm.hpp>
 
-#include "folded.hpp"
+#include "keras_weights.hpp"
 #include "registry.hpp"
 
 namespace conformance {
@@ -26,6 +27,31 @@ void run_linear(Case& golden) {
   if (golden.gives("bias")) golden.answer("grad.bias", grad.bias);
 }
 
+heed::Activation dense_activation(const std::string& name) {
+  if (name == "linear") return heed::Activation::identity;
+  if (name == "relu") return heed::Activation::relu;
+  if (name == "tanh") return heed::Activation::tanh;
+  if (name == "sigmoid") return heed::Activation::sigmoid;
+  throw NotOffered("the activation " + name);
+}
+
+/// Keras' Dense with an activation behind it.
+template <class T>
+void run_keras_dense(Case& golden) {
+  const heed::Dense<T> layer = dense_from_keras<T>(golden, "");
+  const heed::Activation activation = dense_activation(golden.option<std::string>("activation", "linear"));
+  typename heed::Dense<T>::Cache cache;
+  const Tensor<T, 2> before = layer.forward(given_rows<T>(golden, "x"), &cache);
+  Tensor<T, 2> out = before, d_before = given_rows<T>(golden, "grad_out");
+  heed::activation_row(activation, before.data(), out.data(), out.size());
+  heed::activation_backward_row(activation, before.data(), d_before.data(), d_before.data(), out.size());
+  const std::vector<Index> shape = golden.given_shape("x");
+  answer_as(golden, "out", with_last(shape, layer.out_features()), out);
+  heed::Dense<T> grad = heed::zeros_like(layer);
+  answer_as(golden, "grad_x", shape, layer.backward(d_before, cache, grad));
+  answer_keras_dense(golden, "", grad);
+}
+
 template <class T>
 void run_embedding_named(Case& golden, const std::string& table) {
   heed::Embedding<T> layer;
@@ -43,9 +69,13 @@ void run_embedding_named(Case& golden, const std::string& table) {
   golden.answer("grad." + table, grad.weight);
 }
 template <class T>
-void run_embedding(Case& golden) { run_embedding_named<T>(golden, "weight"); }
+void run_embedding(Case& golden) {
+  run_embedding_named<T>(golden, "weight");
+}
 template <class T>
-void run_keras_embedding(Case& golden) { run_embedding_named<T>(golden, "embeddings"); }
+void run_keras_embedding(Case& golden) {
+  run_embedding_named<T>(golden, "embeddings");
+}
 
 /// The names of weight and bias differ between frameworks.
 struct NormNames {
@@ -88,10 +118,14 @@ void run_layer_norm(Case& golden) {
   const double epsilon = golden.option<double>("eps");
   const NormNames names{"weight", "bias"};
   switch (axes) {
-    case 1: return run_norm_over<T, 1>(golden, epsilon, names);
-    case 2: return run_norm_over<T, 2>(golden, epsilon, names);
-    case 3: return run_norm_over<T, 3>(golden, epsilon, names);
-    default: throw NotOffered("a norm over " + std::to_string(axes) + " axes");
+    case 1:
+      return run_norm_over<T, 1>(golden, epsilon, names);
+    case 2:
+      return run_norm_over<T, 2>(golden, epsilon, names);
+    case 3:
+      return run_norm_over<T, 3>(golden, epsilon, names);
+    default:
+      throw NotOffered("a norm over " + std::to_string(axes) + " axes");
   }
 }
 template <class T>
@@ -105,6 +139,7 @@ void add_layers(Registry& registry) {
   registry.add("torch.nn.functional.linear", run_linear<float>, run_linear<double>);
   registry.add("torch.nn.functional.embedding", run_embedding<float>, run_embedding<double>);
   registry.add("torch.nn.functional.layer_norm", run_layer_norm<float>, run_layer_norm<double>);
+  registry.add("keras.layers.Dense", run_keras_dense<float>, run_keras_dense<double>);
   registry.add("keras.layers.Embedding", run_keras_embedding<float>, run_keras_embedding<double>);
   registry.add("keras.layers.LayerNormalization", run_keras_layer_norm<float>, run_keras_layer_norm<double>);
 }

@@ -35,27 +35,33 @@ Schedule torch_schedule(const Case& golden) {
     return heed::StepSchedule{.rate = base, .steps = count(golden, "step_size"), .factor = number(golden, "gamma")};
   }
   if (name == "MultiStepLR") {
-    return heed::MultiStepSchedule{.rate = base, .milestones = golden.option<std::vector<Index>>("milestones"),
-                                   .factor = number(golden, "gamma")};
+    return heed::MultiStepSchedule{
+        .rate = base, .milestones = golden.option<std::vector<Index>>("milestones"), .factor = number(golden, "gamma")};
   }
   if (name == "ExponentialLR") return heed::ExponentialSchedule{.rate = base, .factor = number(golden, "gamma")};
   if (name == "CosineAnnealingLR") {
-    return heed::CosineSchedule{.rate = base, .steps = count(golden, "T_max"), .minimum = number(golden, "eta_min"),
+    return heed::CosineSchedule{.rate = base,
+                                .steps = count(golden, "T_max"),
+                                .minimum = number(golden, "eta_min"),
                                 .after = heed::AfterEnd::go_on};
   }
   if (name == "CosineAnnealingWarmRestarts") {
-    return heed::CosineRestartSchedule{.rate = base, .first_steps = count(golden, "T_0"),
+    return heed::CosineRestartSchedule{.rate = base,
+                                       .first_steps = count(golden, "T_0"),
                                        .step_factor = golden.option<double>("T_mult", 1),
                                        .minimum = number(golden, "eta_min")};
   }
   if (name == "LinearLR") {  // a polynomial of power 1 between two shares of the base rate
-    return heed::PolynomialSchedule{.rate = base * number(golden, "start_factor"), .steps = count(golden, "total_iters"),
+    return heed::PolynomialSchedule{.rate = base * number(golden, "start_factor"),
+                                    .steps = count(golden, "total_iters"),
                                     .end = base * number(golden, "end_factor")};
   }
   if (name == "PolynomialLR") {
-    return heed::PolynomialSchedule{.rate = base, .steps = count(golden, "total_iters"), .power = number(golden, "power")};
+    return heed::PolynomialSchedule{
+        .rate = base, .steps = count(golden, "total_iters"), .power = number(golden, "power")};
   }
-  if (name == "OneCycleLR") return heed::OneCycleSchedule{.peak = number(golden, "max_lr"), .steps = count(golden, "total_steps")};
+  if (name == "OneCycleLR")
+    return heed::OneCycleSchedule{.peak = number(golden, "max_lr"), .steps = count(golden, "total_steps")};
   throw NotOffered("the schedule " + name);
 }
 
@@ -74,24 +80,32 @@ Schedule keras_schedule(const Case& golden) {
     return heed::ExponentialSchedule{.rate = rate, .factor = factor, .steps = steps};
   }
   if (name == "InverseTimeDecay" && !staircase) {
-    return heed::InverseTimeSchedule{.rate = rate, .factor = number(golden, "decay_rate"), .steps = count(golden, "decay_steps")};
+    return heed::InverseTimeSchedule{
+        .rate = rate, .factor = number(golden, "decay_rate"), .steps = count(golden, "decay_steps")};
   }
   if (name == "PolynomialDecay") {
     using Repeat = heed::PolynomialSchedule::Repeat;
-    return heed::PolynomialSchedule{.rate = rate, .steps = count(golden, "decay_steps"),
-                                    .end = number(golden, "end_learning_rate"), .power = golden.option<double>("power", 1),
+    return heed::PolynomialSchedule{.rate = rate,
+                                    .steps = count(golden, "decay_steps"),
+                                    .end = number(golden, "end_learning_rate"),
+                                    .power = golden.option<double>("power", 1),
                                     .repeat = golden.option<bool>("cycle", false) ? Repeat::stretched : Repeat::no};
   }
   const double alpha = golden.option<double>("alpha", 0);
   if (name == "CosineDecay") {
     const double peak = golden.option<double>("warmup_target", rate);
-    return heed::CosineSchedule{.rate = peak, .steps = count(golden, "decay_steps"), .minimum = alpha * peak,
-                                .warmup = golden.option<Index>("warmup_steps", 0), .warmup_rate = rate};
+    return heed::CosineSchedule{.rate = peak,
+                                .steps = count(golden, "decay_steps"),
+                                .minimum = alpha * peak,
+                                .warmup = golden.option<Index>("warmup_steps", 0),
+                                .warmup_rate = rate};
   }
   if (name == "CosineDecayRestarts") {
-    return heed::CosineRestartSchedule{.rate = rate, .first_steps = count(golden, "first_decay_steps"),
+    return heed::CosineRestartSchedule{.rate = rate,
+                                       .first_steps = count(golden, "first_decay_steps"),
                                        .step_factor = golden.option<double>("t_mul", 2),
-                                       .peak_factor = golden.option<double>("m_mul", 1), .minimum = alpha * rate};
+                                       .peak_factor = golden.option<double>("m_mul", 1),
+                                       .minimum = alpha * rate};
   }
   throw NotOffered("the schedule " + name);
 }
@@ -101,7 +115,9 @@ void run_keras(Case& golden) { answer_rates(golden, keras_schedule(golden)); }
 
 void run_warmup_then_cosine(Case& golden) {
   const double base = number(golden, "base_lr");
-  answer_rates(golden, heed::CosineSchedule{.rate = base, .steps = count(golden, "T_max"), .warmup = count(golden, "warmup"),
+  answer_rates(golden, heed::CosineSchedule{.rate = base,
+                                            .steps = count(golden, "T_max"),
+                                            .warmup = count(golden, "warmup"),
                                             .warmup_rate = base * number(golden, "start_factor"),
                                             .after = heed::AfterEnd::go_on});
 }
@@ -110,22 +126,23 @@ void run_plateau(Case& golden) {
   using Improvement = heed::Improvement;
   const bool lower = golden.option<std::string>("mode") == "min";
   const bool relative = golden.option<std::string>("threshold_mode") == "rel";
-  heed::PlateauSchedule plateau({.rate = number(golden, "base_lr"),
-                                 .factor = number(golden, "factor"),
-                                 .patience = count(golden, "patience"),
-                                 .cooldown = count(golden, "cooldown"),
-                                 .minimum = number(golden, "min_lr"),
-                                 .improvement = {lower ? Improvement::Direction::lower : Improvement::Direction::higher,
-                                                 number(golden, "threshold"),
-                                                 relative ? Improvement::Threshold::relative
-                                                          : Improvement::Threshold::absolute}});
+  heed::PlateauSchedule plateau(
+      {.rate = number(golden, "base_lr"),
+       .factor = number(golden, "factor"),
+       .patience = count(golden, "patience"),
+       .cooldown = count(golden, "cooldown"),
+       .minimum = number(golden, "min_lr"),
+       .improvement = {lower ? Improvement::Direction::lower : Improvement::Direction::higher,
+                       number(golden, "threshold"),
+                       relative ? Improvement::Threshold::relative : Improvement::Threshold::absolute}});
   std::vector<double> rates;
   for (const double metric : golden.given_values<double>("metric")) rates.push_back(plateau(metric));
   golden.answer("lr", golden.given_shape("metric"), rates);
 }
 
 void run_noam(Case& golden) {
-  answer_rates(golden, heed::NoamSchedule{.model_dim = count(golden, "d_model"), .warmup = count(golden, "warmup"),
+  answer_rates(golden, heed::NoamSchedule{.model_dim = count(golden, "d_model"),
+                                          .warmup = count(golden, "warmup"),
                                           .factor = golden.option<double>("factor", 1)});
 }
 
@@ -133,14 +150,17 @@ void run_cosine_cycles(Case& golden) {
   const Index warmup = count(golden, "warmup");
   answer_rates(golden, heed::CosineSchedule{.rate = number(golden, "base_lr"),
                                             .steps = std::max<Index>(1, count(golden, "total") - warmup),
-                                            .warmup = warmup, .cycles = number(golden, "num_cycles"),
+                                            .warmup = warmup,
+                                            .cycles = number(golden, "num_cycles"),
                                             .after = heed::AfterEnd::go_on});
 }
 
 void run_cosine_minimum(Case& golden) {
   const Index warmup = count(golden, "warmup");
-  answer_rates(golden, heed::CosineSchedule{.rate = number(golden, "base_lr"), .steps = count(golden, "total") - warmup,
-                                            .minimum = number(golden, "min_lr"), .warmup = warmup,
+  answer_rates(golden, heed::CosineSchedule{.rate = number(golden, "base_lr"),
+                                            .steps = count(golden, "total") - warmup,
+                                            .minimum = number(golden, "min_lr"),
+                                            .warmup = warmup,
                                             .warmup_count = heed::WarmupCount::from_one});
 }
 

@@ -35,7 +35,8 @@ struct Given {
   Given& operator=(const Given&) = delete;
 };
 
-/// Reads the memory and hands back everything but the parameters' gradients; project_backward(memory gradient) gives d_key.
+/// Reads the memory and hands back everything but the parameters' gradients; project_backward(memory gradient) gives
+/// d_key.
 template <class Attention, class ProjectBackward>
 void read(Case& golden, const Given& given, const Attention& attention, Attention& grad,
           const ProjectBackward& project_backward) {
@@ -45,7 +46,8 @@ void read(Case& golden, const Given& given, const Attention& attention, Attentio
   golden.answer("out", result.context);
   golden.answer("weights", result.weights);
   auto memory_grad = heed::zero_memory_gradient(memory, given.value);
-  golden.answer("grad_q", attention.backward(given.upstream, cache, memory, given.value, given.mask, grad, memory_grad));
+  golden.answer("grad_q",
+                attention.backward(given.upstream, cache, memory, given.value, given.mask, grad, memory_grad));
   golden.answer("grad_v", memory_grad.values);
   golden.answer("grad_k", project_backward(memory_grad));
 }
@@ -84,7 +86,8 @@ void run_cosine(Case& golden) {
   heed::CosineAttention<double> attention({.temperature = golden.option<double>("tau", 1)});
   if (learned) attention.log_scale = golden.given<double, 0>("log_scale").reshape(Eigen::array<Index, 1>{1});
   heed::CosineAttention<double> grad = heed::zeros_like(attention);
-  read(golden, given, attention, grad, [&](const auto& memory) { return attention.project_backward(given.key, memory); });
+  read(golden, given, attention, grad,
+       [&](const auto& memory) { return attention.project_backward(given.key, memory); });
   if (learned) answer_as(golden, "grad.log_scale", {}, grad.log_scale);
 }
 

@@ -26,8 +26,8 @@ heed::GruSeq2Seq<T> model_from_keras(const Case& golden) {
   model.source_embedding.weight = source;
   model.target_embedding.weight = target;
   model.encoder.layers[0].forward = gru_cell_from_keras<T>(golden, "encoder.gru.", heed::GruReset::after);
-  model.decoder.cell = gru_cell_from_keras<T>(golden, "decoder.gru.", heed::GruReset::after);
-  model.decoder.attention = bahdanau_from_keras<T>(golden, "attention.");
+  model.bahdanau->cell = gru_cell_from_keras<T>(golden, "decoder.gru.", heed::GruReset::after);
+  model.bahdanau->attention = bahdanau_from_keras<T>(golden, "attention.");
   const heed::Dense<T> output = dense_from_keras<T>(golden, "fc.");
   model.output.weight = output.weight;
   model.output.bias = output.bias;
@@ -111,8 +111,8 @@ void run_seq2seq(Case& golden) {
   golden.answer("grad.encoder.embedding", grad.source_embedding.weight);
   golden.answer("grad.decoder.embedding", grad.target_embedding.weight);
   answer_keras_gru(golden, "encoder.gru.", *grad.encoder.layers[0].forward);
-  answer_keras_gru(golden, "decoder.gru.", grad.decoder.cell);
-  answer_keras_bahdanau(golden, "attention.", grad.decoder.attention);
+  answer_keras_gru(golden, "decoder.gru.", grad.bahdanau->cell);
+  answer_keras_bahdanau(golden, "attention.", grad.bahdanau->attention);
   golden.answer("grad.fc.kernel", transposed(grad.output.weight));
   golden.answer("grad.fc.bias", grad.output.bias);
 }

@@ -21,7 +21,8 @@ namespace {
 constexpr const char* usage =
     "usage: heed-conformance DIR\n"
     "\n"
-    "Runs every golden case of DIR (a whole set, or the folder of one group) through heed and prints a line per case and\n"
+    "Runs every golden case of DIR (a whole set, or the folder of one group) through heed and prints a line per case "
+    "and\n"
     "the total. Exit code: 0 all passed, 1 a case failed or is not offered, 2 wrong usage.\n";
 
 struct Totals {

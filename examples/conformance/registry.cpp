@@ -12,7 +12,8 @@ void Registry::run(Case& golden) const {
   if (found == runners_.end()) throw NotOffered("the operation " + golden.operation());
   const auto of_double = double_runners_.find(golden.operation());
   const bool real = of_double != double_runners_.end();
-  if (real && golden.dtype() != "float32" && golden.dtype() != "float64") throw NotOffered("the dtype " + golden.dtype());
+  if (real && golden.dtype() != "float32" && golden.dtype() != "float64")
+    throw NotOffered("the dtype " + golden.dtype());
   (real && golden.dtype() == "float64" ? of_double->second : found->second)(golden);
 }
 
@@ -25,6 +26,8 @@ Registry all_operations() {
   add_decoding(registry);
   add_elementwise(registry);
   add_gru(registry);
+  add_keras_attention(registry);
+  add_keras_optimizer(registry);
   add_layers(registry);
   add_optimizer(registry);
   add_schedule(registry);

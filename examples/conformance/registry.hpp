@@ -31,6 +31,8 @@ void add_cross_entropy(Registry& registry);
 void add_decoding(Registry& registry);
 void add_elementwise(Registry& registry);
 void add_gru(Registry& registry);
+void add_keras_attention(Registry& registry);
+void add_keras_optimizer(Registry& registry);
 void add_layers(Registry& registry);
 void add_optimizer(Registry& registry);
 void add_schedule(Registry& registry);

@@ -12,8 +12,10 @@ namespace {
 
 heed::Heatmap heatmap_of(const TranslationModel& model, const Translation& translation) {
   const heed::Tensor<float, 2> weights = attention_weights(model, translation);
-  return heed::make_heatmap(heed::as_matrix(weights), translation.target_tokens, translation.source_tokens,
-                            translation.text);
+  std::vector<std::string> rows, columns = translation.source_words;
+  for (const heed::Index id : translation.ids.target) rows.push_back(model.target.vocabulary.token(id));
+  columns.emplace_back(heed::special_symbols[heed::end_id]);
+  return heed::make_heatmap(heed::as_matrix(weights), std::move(rows), std::move(columns), translation.text);
 }
 
 }  // namespace

@@ -11,7 +11,8 @@ namespace {
 constexpr int bar_cells = 24;
 constexpr int plain_columns = 1000;  // no limit
 constexpr auto redraw_every = std::chrono::milliseconds(100);
-constexpr auto report_every = std::chrono::seconds(5);
+constexpr auto report_every = std::chrono::seconds(30);       // where epochs leave lines too
+constexpr auto short_report_every = std::chrono::seconds(5);  // where they do not
 
 std::string padded(std::int64_t number, std::size_t width) {
   const std::string digits = std::to_string(number);
@@ -82,7 +83,8 @@ void Progress::redraw(const State& state, Clock::time_point now) {
 
 void Progress::step(const State& state) {
   const auto now = Clock::now();
-  if (now - last_ >= (rich_ ? Clock::duration(redraw_every) : Clock::duration(report_every))) redraw(state, now);
+  const Clock::duration plain = plan_.lines == EpochLines::few ? short_report_every : report_every;
+  if (now - last_ >= (rich_ ? Clock::duration(redraw_every) : plain)) redraw(state, now);
 }
 
 void Progress::epoch_done(const State& state, const std::string& note) {

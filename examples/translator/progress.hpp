@@ -27,7 +27,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  /// A step is done. Draws at most ten times a second on a terminal, and every five seconds elsewhere.
+  /// A step is done. Draws at most ten times a second on a terminal, and every 30 (few epoch lines: 5)
+  /// seconds elsewhere.
   void step(const State& state);
   /// An epoch is done: reported with `note` (validation loss, "best") at its end, where epochs leave lines.
   void epoch_done(const State& state, const std::string& note);

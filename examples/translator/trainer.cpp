@@ -40,7 +40,7 @@ LossSum total_loss(const Network& network, std::span<const heed::EncodedPair> pa
     const heed::TokenBatch batch = heed::make_batch(pairs, places);
     const auto loss = network.loss(batch);
     sum.nats += loss.sum;
-    sum.tokens += loss.tokens;
+    sum.tokens += loss.counted;
   }
   return sum;
 }
@@ -95,14 +95,14 @@ void Trainer::resume() {
 
 double Trainer::train_step(const heed::TokenBatch& batch) {
   Network::Cache cache;
-  const auto loss = model_.network.loss(batch, &cache, &state_.dropout);
+  const auto loss = model_.network.loss(batch, {.rng = &state_.dropout}, &cache);
   heed::set_zero(gradient_);
   model_.network.backward(cache, gradient_);
   heed::clip_by_global_norm(gradient_, {.limit = options_.clip});
   optimizer_.step(model_.network, gradient_);
   state_.epoch_loss.nats += loss.sum;
-  state_.epoch_loss.tokens += loss.tokens;
-  return loss.mean;
+  state_.epoch_loss.tokens += loss.counted;
+  return loss.loss;
 }
 
 void Trainer::run() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <new>
 #include <stdexcept>
 
 #include <heed/core/quote.hpp>
@@ -152,7 +153,13 @@ void run_training(TrainOptions options) {
   plan.source.language = heed::language_from_name(options.source_language);
   plan.target.language = heed::language_from_name(options.target_language);
   TranslationModel model = new_translation_model(plan, data.training.pairs);
-  train(options, model, data);
+  try {
+    train(options, model, data);
+  } catch (const std::bad_alloc&) {
+    const double bytes = 4.0 * sizeof(float) * static_cast<double>(heed::parameter_count(model.network));
+    throw std::runtime_error("not enough memory: parameters, gradient and Adam's moments take " +
+                             fixed(bytes / (1 << 20), 0) + " MiB, a step some more");
+  }
 }
 
 }  // namespace translator

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include <heed/models/generate.hpp>
+#include <heed/models/gru_seq2seq_decoder.hpp>
 #include <heed/text/batches.hpp>
 
 #include "console.hpp"
@@ -21,7 +22,8 @@ std::vector<std::vector<heed::Hypothesis>> search(const TranslationModel& model,
   std::vector<Index> places(pairs.size());
   std::iota(places.begin(), places.end(), Index{0});
   const heed::TokenBatch batch = heed::make_batch(pairs, places);
-  heed::FakeDecoder<float> decoder{model.network, static_cast<Index>(pairs.size()), {}};
+  const Network::Encoded encoded = model.network.encode(batch.source, batch.source_lengths);
+  heed::GruSeq2SeqDecoder<float> decoder(model.network, encoded);
   const heed::GenerateOptions wanted{.bos = heed::start_id,
                                      .eos = heed::end_id,
                                      .max_length = options.max_length,
@@ -38,31 +40,37 @@ std::vector<std::vector<heed::Hypothesis>> search(const TranslationModel& model,
 std::vector<Translation> translate(const TranslationModel& model, std::span<const std::string> sentences,
                                    const DecodeOptions& options) {
   std::vector<Translation> translations(sentences.size());
-  std::vector<heed::EncodedPair> sources(sentences.size());
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < sentences.size(); ++i) {
-    translations[i].source_tokens = model.source.tokenizer.tokenize(sentences[i]);
-    sources[i].source = model.source.vocabulary.encode(translations[i].source_tokens);
-    if (!sources[i].source.empty()) order.push_back(i);
+    translations[i].source_words = model.source.tokenizer.tokenize(sentences[i]);
+    translations[i].ids.source = model.source.vocabulary.encode(translations[i].source_words);
+    if (!translations[i].ids.source.empty()) order.push_back(i);
   }
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return sources[a].source.size() < sources[b].source.size(); });
+  const auto length = [&](std::size_t i) { return translations[i].ids.source.size(); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
   for (std::size_t first = 0; first < order.size(); first += batch_size) {
-    const std::size_t count = std::min(batch_size, order.size() - first);
+    const std::span<const std::size_t> places(order.data() + first, std::min(batch_size, order.size() - first));
     std::vector<heed::EncodedPair> pairs;
-    for (std::size_t i = 0; i < count; ++i) pairs.push_back(sources[order[first + i]]);
+    for (const std::size_t place : places) pairs.push_back(translations[place].ids);
     const auto results = search(model, pairs, options);
-    for (std::size_t i = 0; i < count; ++i) {
-      Translation& translation = translations[order[first + i]];
-      translation.target_tokens = model.target.vocabulary.decode(results[i].front().tokens);
-      translation.text = model.target.tokenizer.detokenize(translation.target_tokens);
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      Translation& translation = translations[places[i]];
+      translation.ids.target = results[i].front().tokens;
+      if (translation.ids.target.back() == heed::end_id) translation.ids.target.pop_back();
+      translation.text = model.target.decode(translation.ids.target);
     }
   }
   return translations;
 }
 
-heed::Tensor<float, 2> attention_weights(const TranslationModel&, const Translation& translation) {
-  return heed::zeros<float, 2>({Index(translation.target_tokens.size()), Index(translation.source_tokens.size())});
+heed::Tensor<float, 2> attention_weights(const TranslationModel& model, const Translation& translation) {
+  const std::vector<Index> place{0};
+  const heed::TokenBatch batch = heed::make_batch({&translation.ids, 1}, place);
+  const auto rows = static_cast<Index>(translation.ids.target.size()), columns = batch.source.dimension(1);
+  const heed::Tensor<float, 3> all = model.network.score(batch).weights;
+  heed::Tensor<float, 2> weights(rows, columns);
+  std::copy_n(all.data(), rows * columns, weights.data());
+  return weights;
 }
 
 DecodeOptions fitted(DecodeOptions options, const TranslationModel& model) {

@@ -14,7 +14,8 @@ namespace translator {
 
 struct Translation {
   std::string text;
-  std::vector<std::string> source_tokens, target_tokens;  ///< rows and columns of an attention map, end tokens included
+  std::vector<std::string> source_words;
+  heed::EncodedPair ids;  ///< of source words and translation, without end tokens
 };
 
 /// Translates sentences in order. They run in batches of like length; a sentence's result does not depend on the
@@ -22,7 +23,8 @@ struct Translation {
 std::vector<Translation> translate(const TranslationModel& model, std::span<const std::string> sentences,
                                    const DecodeOptions& options);
 
-/// The attention weights of a translation: (target tokens, source tokens), each row sums to 1.
+/// Where the model looked: weights (target tokens, source tokens) whose rows sum to 1. Of both end tokens only the source's
+/// has its place, the target's row is left out.
 heed::Tensor<float, 2> attention_weights(const TranslationModel& model, const Translation& translation);
 
 /// Options with a beam that fits the model's vocabulary; says so once when it had to be cut.

@@ -55,7 +55,8 @@ TEMPLATE_TEST_CASE("BahdanauAttention matches the textbook for every source leng
     Tensor<double, 2> context(length, 5), weights(length, key_length);
     reference::additive_attention({query.data(), length, units}, {key.data(), key_length, units}, v.data(),
                                   {values.data() + b * key_length * 5, key_length, 5},
-                                  reference::KeyLength{lengths[std::size_t(b)]}, as_matrix(context), as_matrix(weights));
+                                  reference::KeyLength{lengths[std::size_t(b)]}, as_matrix(context),
+                                  as_matrix(weights));
     CHECK(close_tensor(Tensor<TestType, 2>(read.context.chip(b, 0)), context));
     CHECK(close_tensor(Tensor<TestType, 2>(read.weights.chip(b, 0)), weights));
   }
@@ -68,7 +69,8 @@ TEST_CASE("BahdanauAttention's gradients agree with central differences", "[atte
   check_gradients(layer<double>(6, 3, 5, true), in, causal(Corner::bottom_right) & window(1, 0));
 }
 
-TEMPLATE_TEST_CASE("one step at a time gives the bits of all queries at once, backward too", "[attention]", float, double) {
+TEMPLATE_TEST_CASE("one step at a time gives the bits of all queries at once, backward too", "[attention]", float,
+                   double) {
   const auto attention = layer<TestType>(20, 6, 9);
   const Source<TestType> in(3, 4, 11, 6, 9);
   const std::vector<Index> lengths{11, 5, 1};
@@ -116,7 +118,8 @@ TEST_CASE("BahdanauAttention gives the same bits for any number of threads", "[a
     auto again = zeros_like(attention);
     auto memory_again = zero_memory_gradient(memory, in.values);
     CHECK(same_tensor(
-        attention.backward(in.d_context, cache, memory, in.values, {}, again, memory_again, in.d_weights, pool), d_state));
+        attention.backward(in.d_context, cache, memory, in.values, {}, again, memory_again, in.d_weights, pool),
+        d_state));
     CHECK(same_tensor(memory_again.memory, memory_grad.memory));
     CHECK(same_tensor(again.score.weight, grad.score.weight));
     CHECK(same_tensor(again.query.weight, grad.query.weight));
@@ -150,8 +153,8 @@ TEST_CASE("BahdanauAttention names its parameters and counts them", "[attention]
                                           "score.bias", "score.gain"});
   CHECK(parameter_count(attention) == 4 * 3 + 4 + 4 * 5 + 4 + 4 + 1 + 1);
   Rng rng;
-  CHECK(parameter_count(BahdanauAttention<float>({.units = 4, .query_dim = 3, .key_dim = 5, .query_bias = false}, rng)) ==
-        4 * 3 + 4 * 5 + 4 + 4);
+  CHECK(parameter_count(BahdanauAttention<float>({.units = 4, .query_dim = 3, .key_dim = 5, .query_bias = false},
+                                                 rng)) == 4 * 3 + 4 * 5 + 4 + 4);
 }
 
 TEST_CASE("BahdanauAttention refuses what does not fit, by name", "[attention]") {
@@ -175,20 +178,29 @@ TEST_CASE("BahdanauAttention refuses what does not fit, by name", "[attention]")
   BahdanauAttention<float>::Cache cache;
   auto grad = attention;
   auto memory_grad = zero_memory_gradient(memory, in.values);
-  CHECK(mentions(error_of([&] {
-                   attention.backward(in.d_context, cache, memory, in.values, {}, grad, memory_grad);
-                 }),
+  CHECK(mentions(error_of([&] { attention.backward(in.d_context, cache, memory, in.values, {}, grad, memory_grad); }),
                  {"backward", "state has shape (0, 0, 0)"}));
   attention.forward(in.state, memory, in.values, {}, &cache);
   CHECK(mentions(error_of([&] { attention.backward(in.values, cache, memory, in.values, {}, grad, memory_grad); }),
                  {"d_context has shape (2, 6, 5)", "(2, 1, 5)"}));
-  Tensor<float, 3> context(2, 1, 5), weights(2, 1, 5);
+  Tensor<float, 3> context(2, 1, 5), narrow(2, 1, 5), weights(2, 1, 6);
   context.setConstant(42);
   Workspace workspace(attention.workspace_bytes(2));
   Serial serial;
   CHECK(mentions(error_of([&] {
-                   attention.forward_into({context, weights}, in.state, memory, in.values, {}, workspace, serial);
+                   attention.forward_into({context, narrow}, in.state, memory, in.values, {}, workspace, serial);
                  }),
                  {"forward_into", "weights has shape (2, 1, 5)", "(2, 1, 6)"}));
   CHECK(context(0, 0, 0) == 42);
+  Tensor<float, 3> both(2, 1, 11);  // room for context and weights that overlap
+  const View<float, 3> left(both.data(), {2, 1, 5}, {11, 11, 1}), right(both.data() + 4, {2, 1, 6}, {11, 11, 1});
+  CHECK(mentions(error_of([&] {
+                   attention.forward_into({left, right}, in.state, memory, in.values, {}, workspace, serial);
+                 }),
+                 {"forward_into", "context overlaps weights"}));
+  const View<float, 3> piled(both.data(), {2, 1, 5}, {0, 0, 1});
+  CHECK(mentions(error_of([&] {
+                   attention.forward_into({piled, weights}, in.state, memory, in.values, {}, workspace, serial);
+                 }),
+                 {"context has strides (0, 0, 1)"}));
 }

@@ -80,7 +80,8 @@ TEMPLATE_TEST_CASE("CosineAttention's bits do not depend on batch, padding or po
   check_poison<CosineAttention<TestType>, TestType>(attention, 18, 18);
 }
 
-TEST_CASE("CosineAttention has one parameter when it learns its scale and refuses a temperature that is none", "[attention]") {
+TEST_CASE("CosineAttention has one parameter when it learns its scale and refuses a temperature that is none",
+          "[attention]") {
   CHECK(parameter_count(layer<float>(Scale<float>::fixed)) == 0);
   CHECK(parameter_count(layer<float>(Scale<float>::learned)) == 1);
   for (const float temperature : {0.f, -1.f, not_a_number<float>}) {

@@ -33,7 +33,8 @@ double textbook_score(const LuongAttention<T>& attention, const Source<T>& in, I
     case LuongScore::concat:
       for (Index u = 0; u < 7; ++u) {
         double sum = 0;
-        for (Index d = 0; d < query_dim; ++d) sum += double(attention.concat.query.weight(u, d)) * double(in.state(b, i, d));
+        for (Index d = 0; d < query_dim; ++d)
+          sum += double(attention.concat.query.weight(u, d)) * double(in.state(b, i, d));
         for (Index d = 0; d < key_dim; ++d) sum += double(attention.concat.key.weight(u, d)) * double(in.keys(b, j, d));
         score += double(attention.concat.score.weight(0, u)) * std::tanh(sum);
       }
@@ -102,13 +103,14 @@ TEST_CASE("LuongAttention counts the parameters of its score only", "[attention]
 
 TEST_CASE("LuongAttention refuses sizes that do not fit its score", "[attention]") {
   Rng rng;
-  CHECK(mentions(error_of([&] { LuongAttention<float>({.score = LuongScore::dot, .query_dim = 3, .key_dim = 4}, rng); }),
-                 {"query_dim is 3", "key_dim 4", "equal"}));
-  CHECK(mentions(error_of([&] {
-                   LuongAttention<float>({.score = LuongScore::concat, .query_dim = 3, .key_dim = 4}, rng);
-                 }),
-                 {"units 0"}));
+  CHECK(
+      mentions(error_of([&] { LuongAttention<float>({.score = LuongScore::dot, .query_dim = 3, .key_dim = 4}, rng); }),
+               {"query_dim is 3", "key_dim 4", "equal"}));
+  CHECK(mentions(
+      error_of([&] { LuongAttention<float>({.score = LuongScore::concat, .query_dim = 3, .key_dim = 4}, rng); }),
+      {"units 0"}));
   const auto attention = layer<float>(LuongScore::general, 3, 4);
   const Source<float> in(2, 1, 6, 3, 4);
-  CHECK(mentions(error_of([&] { attention.forward(in.state, in.keys, in.values); }), {"state has shape (2, 1, 3)", "4"}));
+  CHECK(
+      mentions(error_of([&] { attention.forward(in.state, in.keys, in.values); }), {"state has shape (2, 1, 3)", "4"}));
 }

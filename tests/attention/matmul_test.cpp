@@ -66,8 +66,8 @@ TEST_CASE("every cut of a product has the bits of the whole", "[attention]") {
                                      Accumulate::no, pool);
   CHECK(same_tensor(parts, whole));
   parts.setZero();
-  detail::multiply_by_rows<float>(Transpose::no, rows_of(a), Transpose::no, rows_of(b), as_matrix(parts), Accumulate::no,
-                                  pool);
+  detail::multiply_by_rows<float>(Transpose::no, rows_of(a), Transpose::no, rows_of(b), as_matrix(parts),
+                                  Accumulate::no, pool);
   CHECK(same_tensor(parts, whole));
   parts.setZero();
   for (Index i = 0; i < 130; ++i) {
@@ -79,7 +79,8 @@ TEST_CASE("every cut of a product has the bits of the whole", "[attention]") {
 
 TEST_CASE("matmul reads column-major tensors and strided rows in place", "[attention]") {
   const auto a = random_tensor<double, 2>({40, 30}, 1), b = random_tensor<double, 2>({30, 20}, 2);
-  const Eigen::Tensor<double, 2, Eigen::ColMajor, Index> a_columns = a.swap_layout().shuffle(Eigen::array<int, 2>{1, 0});
+  const Eigen::Tensor<double, 2, Eigen::ColMajor, Index> a_columns =
+      a.swap_layout().shuffle(Eigen::array<int, 2>{1, 0});
   const View<const double, 2> b_half(b.data(), {15, 20}, {40, 1});  // every other row
   Tensor<double, 2> wanted(40, 20), found(40, 20);
   matmul(Transpose::no, a, Transpose::no, b, wanted, Accumulate::no);
@@ -105,8 +106,9 @@ TEST_CASE("matmul refuses shapes that do not fit and overlapping memory, and wri
   CHECK(mentions(error_of([&] { matmul(Transpose::no, square, Transpose::no, square, square, Accumulate::no); }),
                  {"c overlaps a"}));
   const View<const float, 2> skewed(a.data(), {2, 2}, {5, 2});
-  CHECK(mentions(error_of([&] { matmul(Transpose::no, skewed, Transpose::no, skewed, Tensor<float, 2>(2, 2), Accumulate::no); }),
-                 {"a has strides (5, 2)", "contiguous"}));
+  CHECK(mentions(
+      error_of([&] { matmul(Transpose::no, skewed, Transpose::no, skewed, Tensor<float, 2>(2, 2), Accumulate::no); }),
+      {"a has strides (5, 2)", "contiguous"}));
   CHECK(c(2, 5) == 7);
   CHECK(square(3, 3) == 7);
 }

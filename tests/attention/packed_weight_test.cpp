@@ -5,8 +5,8 @@
 using namespace heed;
 using namespace heed_test;
 
-TEMPLATE_TEST_CASE("a packed weight gives the bits of matmul, for every row count and transposition", "[attention]", float,
-                   double) {
+TEMPLATE_TEST_CASE("a packed weight gives the bits of matmul, for every row count and transposition", "[attention]",
+                   float, double) {
   const Index rows = GENERATE(1, 3, 64);
   const auto a = random_tensor<TestType, 2>({rows, 70}, 1), weight = random_tensor<TestType, 2>({130, 70}, 2);
   Tensor<TestType, 2> wanted(rows, 130), found(rows, 130);
@@ -42,9 +42,8 @@ TEST_CASE("threads may multiply with one packed weight at the same time", "[atte
   matmul(Transpose::no, a, Transpose::no, weight, wanted, Accumulate::no);
   const PackedWeight<float> packed(Transpose::no, weight);
   ThreadPool pool(4);
-  pool.parallel_for(64, [&](Index i) {
-    packed.multiply(as_matrix(a).row_block(i, 1), as_matrix(found).row_block(i, 1));
-  });
+  pool.parallel_for(64,
+                    [&](Index i) { packed.multiply(as_matrix(a).row_block(i, 1), as_matrix(found).row_block(i, 1)); });
   CHECK(same_tensor(found, wanted));
 }
 

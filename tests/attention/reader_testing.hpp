@@ -1,5 +1,6 @@
 #pragma once
-// What every layer that reads a memory must satisfy, whatever its score: shared by the tests of Bahdanau, Luong and cosine.
+// What every layer that reads a memory must satisfy, whatever its score: shared by the tests of Bahdanau, Luong and
+// cosine.
 
 #include <vector>
 
@@ -49,8 +50,7 @@ Gradients<T, Layer> gradients_of(const Layer& layer, const Source<T>& in, const 
   layer.forward(in.state, memory, in.values, mask, &cache);
   Layer grad = heed::zeros_like(layer);
   auto memory_grad = heed::zero_memory_gradient(memory, in.values);
-  auto d_state =
-      layer.backward(in.d_context, cache, memory, in.values, mask, grad, memory_grad, in.d_weights);
+  auto d_state = layer.backward(in.d_context, cache, memory, in.values, mask, grad, memory_grad, in.d_weights);
   auto d_keys = project_back(layer, in.keys, memory_grad, grad);
   return {d_state, d_keys, memory_grad.values, grad};
 }
@@ -82,18 +82,16 @@ void check_gradients(Layer layer, Source<double> in, const Mask& mask) {
   compare(heed::flat(in.keys), heed::flat(found.keys));
   compare(heed::flat(in.values), heed::flat(found.values));
   heed::for_each_parameter(
-      [&](std::string_view, heed::Role, auto& x, auto& gradient) { compare(heed::flat(x), heed::flat(gradient)); }, layer,
-      found.layer);
+      [&](std::string_view, heed::Role, auto& x, auto& gradient) { compare(heed::flat(x), heed::flat(gradient)); },
+      layer, found.layer);
 }
 
 template <class Layer, class T>
 bool same_gradients(const Gradients<T, Layer>& a, const Gradients<T, Layer>& b) {
   bool same = same_tensor(a.state, b.state) && same_tensor(a.keys, b.keys) && same_tensor(a.values, b.values);
-  heed::for_each_parameter(
-      [&](std::string_view, heed::Role, auto& x, auto& y) {
-        same = same && all_same_bits(heed::flat(x), heed::flat(y));
-      },
-      a.layer, b.layer);
+  heed::for_each_parameter([&](std::string_view, heed::Role, auto& x,
+                               auto& y) { same = same && all_same_bits(heed::flat(x), heed::flat(y)); },
+                           a.layer, b.layer);
   return same;
 }
 

@@ -18,7 +18,8 @@ struct Problem {
 
   AttentionGradients<T> gradients(AttentionOptions<T> options, ExecutorRef executor = default_executor()) const {
     options.return_logsumexp = true;
-    return attend_backward(d_output, query, key, value, attend(query, key, value, options, executor), options, executor);
+    return attend_backward(d_output, query, key, value, attend(query, key, value, options, executor), options,
+                           executor);
   }
 };
 
@@ -38,8 +39,8 @@ AttentionGradients<T> check_against(Textbook book, const Problem<T>& in, const A
       for (Index h = 0; h < in.query.dimension(1); ++h)
         for (Index i = 0; i < in.query.dimension(2); ++i)
           for (Index j = 0; j < in.key.dimension(2); ++j)
-            wanted(b % wanted.dimension(0), h % wanted.dimension(1), i % wanted.dimension(2), j % wanted.dimension(3)) +=
-                book.d_scores(b, h, i, j);
+            wanted(b % wanted.dimension(0), h % wanted.dimension(1), i % wanted.dimension(2),
+                   j % wanted.dimension(3)) += book.d_scores(b, h, i, j);
     CHECK(close_tensor(found.bias, wanted));
   }
   return found;
@@ -48,15 +49,15 @@ AttentionGradients<T> check_against(Textbook book, const Problem<T>& in, const A
 }  // namespace
 
 TEMPLATE_TEST_CASE("attend_backward matches the textbook over a grid of lengths", "[attention]", float, double) {
-  const Index query_length = GENERATE(1, 7, 65), key_length = GENERATE(1, 129, 200);
+  const Index query_length = GENERATE(1, 7, 129), key_length = GENERATE(1, 129, 200);
   const auto found = check_against<TestType>({}, Problem<TestType>(2, query_length, key_length), {});
   CHECK(found.bias.size() == 0);
 }
 
 TEMPLATE_TEST_CASE("attend_backward with masks, scale, bias and dropout matches the textbook", "[attention]", float,
                    double) {
-  const Problem<TestType> in(2, 70, 131);
-  const std::vector<Index> keys{131, 60}, queries{70, 0};
+  const Problem<TestType> in(2, 140, 131);
+  const std::vector<Index> keys{131, 60}, queries{140, 0};
   Textbook book;
   AttentionOptions<TestType> options;
   SECTION("causal, window and lengths") {
@@ -67,7 +68,7 @@ TEMPLATE_TEST_CASE("attend_backward with masks, scale, bias and dropout matches 
     };
   }
   SECTION("a bias of its own for every pair") {
-    const auto bias = random_tensor<TestType, 4>({2, 4, 70, 131}, 5);
+    const auto bias = random_tensor<TestType, 4>({2, 4, 140, 131}, 5);
     options.bias = bias;
     book.bias = [&bias](Index b, Index h, Index i, Index j) { return double(bias(b, h, i, j)); };
     check_against(book, in, options);
@@ -95,9 +96,8 @@ TEMPLATE_TEST_CASE("attend_backward with masks, scale, bias and dropout matches 
 TEST_CASE("attend_backward agrees with central differences of the forward", "[attention]") {
   Problem<double> in(1, 3, 5, 2, 2);
   auto bias = random_tensor<double, 2>({3, 5}, 8);
-  const AttentionOptions<double> options{.mask = causal(Corner::bottom_right),
-                                         .bias = bias,
-                                         .dropout = {.probability = 0.3, .rng = Rng{1, 2}}};
+  const AttentionOptions<double> options{
+      .mask = causal(Corner::bottom_right), .bias = bias, .dropout = {.probability = 0.3, .rng = Rng{1, 2}}};
   const auto found = in.gradients(options);
   const auto loss = [&] {
     const Tensor<double, 4> product = scaled_dot_product_attention(in.query, in.key, in.value, options) * in.d_output;
@@ -123,11 +123,13 @@ TEST_CASE("attend_backward agrees with central differences of the forward", "[at
   check_input_gradient(flat(bias), flat(found.bias));
 }
 
-TEMPLATE_TEST_CASE("a sample's gradients keep their bits over batches, padding and threads", "[attention]", float, double) {
+TEMPLATE_TEST_CASE("a sample's gradients keep their bits over batches, padding and threads", "[attention]", float,
+                   double) {
   const Index length = GENERATE(1, 64, 65, 129);
   const Problem<TestType> in(2, 200, 200);
   const std::vector<Index> lengths{length, 150};
-  const AttentionOptions<TestType> options{.mask = causal(Corner::top_left) & key_lengths(lengths) & query_lengths(lengths)};
+  const AttentionOptions<TestType> options{.mask = causal(Corner::top_left) & key_lengths(lengths) &
+                                                   query_lengths(lengths)};
   const auto padded = in.gradients(options);
   Problem<TestType> alone(1, length, length);
   alone.query = corner(in.query, {1, 4, length, 9});
@@ -194,7 +196,8 @@ TEST_CASE("attend_backward refuses a forward that lacks the logsumexp or has ano
     return error_of([&] { attend_backward(d_output, in.query, in.key, in.value, forward); });
   };
   const auto plain = attend(in.query, in.key, in.value);
-  CHECK(mentions(refused(plain, in.d_output), {"attend_backward", "forward.logsumexp", "(1, 4, 4)", "return_logsumexp"}));
+  CHECK(
+      mentions(refused(plain, in.d_output), {"attend_backward", "forward.logsumexp", "(1, 4, 4)", "return_logsumexp"}));
   CHECK(mentions(refused({}, in.d_output), {"forward.output", "(1, 4, 4, 6)"}));
   const auto full = attend(in.query, in.key, in.value, {.return_logsumexp = true});
   CHECK(mentions(refused(full, in.query), {"d_output has shape (1, 4, 4, 9)", "(1, 4, 4, 6)"}));

@@ -1,5 +1,5 @@
-// Rows A and B of the bad-input catalogue that scaled dot-product attention can meet: the message names the argument, what
-// came and what was wanted, and nothing is written.
+// Rows A and B of the bad-input catalogue that scaled dot-product attention can meet: the message names the argument,
+// what came and what was wanted, and nothing is written.
 
 #include <heed/attention/scaled_dot_product.hpp>
 
@@ -28,9 +28,8 @@ std::string output_refusal(const View<float, 4>& output, std::vector<float>& mem
   Workspace workspace(1 << 20);
   Serial serial;
   const std::vector<float> before = memory;
-  const std::string text = error_of([&] {
-    attend_into(AttentionOutputs<float>{.output = output}, input, input, input, {}, workspace, serial);
-  });
+  const std::string text = error_of(
+      [&] { attend_into(AttentionOutputs<float>{.output = output}, input, input, input, {}, workspace, serial); });
   CHECK(memory == before);
   return text;
 }
@@ -39,7 +38,8 @@ std::string output_refusal(const View<float, 4>& output, std::vector<float>& mem
 
 TEST_CASE("tensors that do not fit each other are refused by name, with both numbers", "[attention]") {
   const Tensor4 q = ones(2, 6, 3, 64);
-  CHECK(mentions(refusal(q, ones(2, 6, 5, 63), ones(2, 6, 5, 8)), {"attend", "key has head_dim 63", "wanted 64", "query"}));
+  CHECK(mentions(refusal(q, ones(2, 6, 5, 63), ones(2, 6, 5, 8)),
+                 {"attend", "key has head_dim 63", "wanted 64", "query"}));
   CHECK(mentions(refusal(q, ones(2, 6, 5, 64), ones(2, 6, 4, 8)), {"value has length 4", "wanted 5", "key"}));
   CHECK(mentions(refusal(q, ones(3, 6, 5, 64), ones(3, 6, 5, 8)), {"key has batch 3", "wanted 2"}));
   CHECK(mentions(refusal(q, ones(2, 6, 5, 64), ones(1, 6, 5, 8)), {"value has batch 1", "wanted 2"}));
@@ -52,9 +52,7 @@ TEST_CASE("tensors that do not fit each other are refused by name, with both num
 TEST_CASE("impossible views are refused before any element is touched", "[attention]") {
   float number = 1;
   const View<const float, 4> good(&number, {1, 1, 1, 1});
-  const auto refused = [&](const View<const float, 4>& query) {
-    return error_of([&] { attend(query, good, good); });
-  };
+  const auto refused = [&](const View<const float, 4>& query) { return error_of([&] { attend(query, good, good); }); };
   constexpr Index huge = std::numeric_limits<Index>::max();
   CHECK(mentions(refused({nullptr, {1, 1, 1, 1}}), {"query is a null pointer"}));
   CHECK(mentions(refused({&number, {1, 1, -1, 1}, {1, 1, 1, 1}}), {"query", "negative"}));
@@ -71,7 +69,8 @@ TEST_CASE("outputs that do not fit are refused and keep their memory", "[attenti
   const Tensor4 input = ones(1, 2, 3, 4);
   std::vector<float> memory(100, 42.f);
   float* const at = memory.data();
-  CHECK(mentions(output_refusal({at, {1, 2, 3, 5}}, memory, input), {"output has shape (1, 2, 3, 5)", "wanted (1, 2, 3, 4)"}));
+  CHECK(mentions(output_refusal({at, {1, 2, 3, 5}}, memory, input),
+                 {"output has shape (1, 2, 3, 5)", "wanted (1, 2, 3, 4)"}));
   CHECK(mentions(output_refusal({at, {1, 2, 3, 4}, {0, 0, 4, 1}}, memory, input), {"output has strides", "share"}));
   CHECK(mentions(output_refusal({at + 50, {1, 2, 3, 4}, {24, -12, 4, 1}}, memory, input), {"output has strides"}));
   CHECK(mentions(output_refusal({at, {1, 2, 3, 4}, {1, 1, 2, 6}}, memory, input), {"output", "row-major"}));
@@ -98,10 +97,9 @@ TEST_CASE("an output that overlaps an input is refused and the input keeps its n
   CHECK(close_tensor(input, in_double(ones(1, 2, 3, 4))));
   Workspace small(64);
   Tensor4 output(1, 2, 3, 4);
-  CHECK(mentions(error_of([&] {
-                   attend_into(AttentionOutputs<float>{.output = output}, input, input, input, {}, small, serial);
-                 }),
-                 {"workspace has 64 free bytes", "wanted"}));
+  CHECK(mentions(
+      error_of([&] { attend_into(AttentionOutputs<float>{.output = output}, input, input, input, {}, small, serial); }),
+      {"workspace has 64 free bytes", "wanted"}));
 }
 
 TEST_CASE("masks and biases that do not fit are refused by name and index", "[attention]") {

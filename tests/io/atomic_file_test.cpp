@@ -75,10 +75,10 @@ TEST_CASE("a file without a commit leaves nothing", "[io]") {
   CHECK(folder.file_count() == 1);
 }
 
-TEST_CASE("a path that cannot be written is found before any work", "[io]") {           // E12
+TEST_CASE("a path that cannot be written is found before any work", "[io]") {  // E12
   const TempFolder folder;
-  for (const std::filesystem::path& path :
-       {folder / "missing" / "m", folder.path(), std::filesystem::path("/dev/full"), std::filesystem::path("/proc/m")}) {
+  for (const std::filesystem::path& path : {folder / "missing" / "m", folder.path(), std::filesystem::path("/dev/full"),
+                                            std::filesystem::path("/proc/m")}) {
     const std::string message = message_of<std::system_error>([&] { heed::check_writable(path); });
     INFO("message: " << message);
     CHECK(message.find(path.string()) != std::string::npos);
@@ -86,7 +86,8 @@ TEST_CASE("a path that cannot be written is found before any work", "[io]") {   
   heed::check_writable(folder / "m");
   CHECK(folder.file_count() == 0);
   if (::geteuid() != 0) {
-    std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
+    std::filesystem::permissions(folder.path(),
+                                 std::filesystem::perms::owner_read | std::filesystem::perms::owner_exec);
     CHECK_THROWS_AS(heed::check_writable(folder / "m"), std::system_error);
     std::filesystem::permissions(folder.path(), std::filesystem::perms::owner_all);
   }
@@ -104,7 +105,7 @@ TEST_CASE("permissions of the replaced file stay, and a link stays a link", "[io
         std::filesystem::perms::none);
 }
 
-TEST_CASE("a full disk leaves the old file and no temp file", "[io]") {                 // E21
+TEST_CASE("a full disk leaves the old file and no temp file", "[io]") {  // E21
   const TempFolder folder;
   heed::write_file(folder / "f", "old");
   const int code = wait_for(in_child([&] {
@@ -172,11 +173,11 @@ TEST_CASE("only abandoned temp files of heed are removed", "[io]") {
   heed::write_file(folder / "m", "text");
   CHECK(folder.file_count() == 4);
   std::filesystem::last_write_time(folder / own, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
-  heed::write_file(folder / "m", "text");          // an old unlocked file of our number: another life of that number
+  heed::write_file(folder / "m", "text");  // an old unlocked file of our number: another life of that number
   CHECK(folder.file_count() == 3);
 }
 
-TEST_CASE("two processes that save to one path leave one whole file", "[io]") {         // E24
+TEST_CASE("two processes that save to one path leave one whole file", "[io]") {  // E24
   const TempFolder folder;
   const pid_t first = in_child([&]() -> int { save_forever(folder / "m", 1.0F); });
   const pid_t second = in_child([&]() -> int { save_forever(folder / "m", 1000.0F); });

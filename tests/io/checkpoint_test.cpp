@@ -43,17 +43,21 @@ Model<T> model_of(T first, Index width = 3) {
     layer->weight = Tensor<T, 2>(2, width);
     layer->bias = Tensor<T, 1>(width);
   }
-  heed::for_each_parameter([&](std::string_view, heed::Role, auto& tensor) {
-    for (auto& value : heed::flat(tensor)) value = first++;
-  }, model);
+  heed::for_each_parameter(
+      [&](std::string_view, heed::Role, auto& tensor) {
+        for (auto& value : heed::flat(tensor)) value = first++;
+      },
+      model);
   return model;
 }
 template <class T>
 std::vector<T> numbers(const Model<T>& model) {
   std::vector<T> all;
-  heed::for_each_parameter([&](std::string_view, heed::Role, const auto& tensor) {
-    for (const auto value : heed::flat(tensor)) all.push_back(value);
-  }, model);
+  heed::for_each_parameter(
+      [&](std::string_view, heed::Role, const auto& tensor) {
+        for (const auto value : heed::flat(tensor)) all.push_back(value);
+      },
+      model);
   return all;
 }
 bool has(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
@@ -136,7 +140,7 @@ TEST_CASE("configuration, texts, sections and numbers come back", "[io]") {
   CHECK_THROWS_AS(writer.set_config("{"), FormatError);
 }
 
-TEST_CASE("another format version is refused with both versions", "[io]") {            // E25
+TEST_CASE("another format version is refused with both versions", "[io]") {  // E25
   const TempFolder folder;
   const std::string head = R"({"__metadata__":{"heed":"{\"format_version\":2}"}})";
   heed_test::write_bytes(folder / "m", heed_test::safetensors_bytes(head));
@@ -151,8 +155,9 @@ TEST_CASE("another format version is refused with both versions", "[io]") {     
 
 TEST_CASE("a file of another program is a checkpoint without configuration", "[io]") {
   const TempFolder folder;
-  const std::string head = R"({"__metadata__":{"format":"pt"},"weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},)"
-                           R"("bias":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]}})";
+  const std::string head =
+      R"({"__metadata__":{"format":"pt"},"weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},)"
+      R"("bias":{"dtype":"BF16","shape":[1],"data_offsets":[4,6]}})";
   heed_test::write_bytes(folder / "m", heed_test::safetensors_bytes(head, std::string("\0\0\x80\x3f\x80\x3f", 6)));
   Layer<float> layer{Tensor<float, 2>(1, 1), Tensor<float, 1>(1)};
   heed::load(folder / "m", layer);
@@ -161,7 +166,7 @@ TEST_CASE("a file of another program is a checkpoint without configuration", "[i
   CHECK(Checkpoint(folder / "m").config().empty());
 }
 
-TEST_CASE("weights that hold NaN load, and are found when asked for", "[io]") {         // C50
+TEST_CASE("weights that hold NaN load, and are found when asked for", "[io]") {  // C50
   const TempFolder folder;
   auto model = model_of<float>(1);
   CHECK(heed::find_non_finite(model).empty());

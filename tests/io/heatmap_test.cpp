@@ -51,7 +51,7 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 TEST_CASE("a heatmap keeps labels and weights of any element type", "[io]") {
   const double weights[6] = {0, 0.25, 0.75, 1, 0, 0};
-  const Heatmap map = make_heatmap<double>({weights, 2, 3}, {"你", "好"}, {"a", "b", "c"}, "t");
+  const Heatmap map = make_heatmap<const double>({weights, 2, 3}, {"你", "好"}, {"a", "b", "c"}, "t");
   CHECK(map.weight(0, 2) == 0.75);
   CHECK(map.weight(1, 0) == 1.0);
   const std::string svg = heed::heatmap_svg(map);
@@ -63,17 +63,17 @@ TEST_CASE("a heatmap keeps labels and weights of any element type", "[io]") {
 
 TEST_CASE("labels that do not fit and maps that are too large are refused", "[io]") {  // E31
   const float weights[6] = {};
-  CHECK_THROWS_AS(make_heatmap<float>({weights, 2, 3}, {"a"}, {"a", "b", "c"}), heed::Error);
-  CHECK_THROWS_AS(make_heatmap<float>({weights, 2, 3}, {"a", "b"}, {"a", "b", "c", "d"}), heed::Error);
+  CHECK_THROWS_AS(make_heatmap<const float>({weights, 2, 3}, {"a"}, {"a", "b", "c"}), heed::Error);
+  CHECK_THROWS_AS(make_heatmap<const float>({weights, 2, 3}, {"a", "b"}, {"a", "b", "c", "d"}), heed::Error);
   const std::vector<std::string> many(10'000, "x");
   const std::string message = message_of<heed::Error>(
-      [&] { make_heatmap<float>(MatrixView<const float>(weights, 10'000, 10'000), many, many); });
+      [&] { make_heatmap<const float>(MatrixView<const float>(weights, 10'000, 10'000), many, many); });
   CHECK(message == "make_heatmap: weights have 10000 x 10000 cells, wanted at most 40000");
 }
 
 TEST_CASE("markup, controls, bad bytes and bidirectional signs in tokens are escaped", "[io]") {  // E30, D14
-  for (const char* token : {"<", "&", "\"", "'", ">", "]]>", "<script>alert(1)</script>", "\x1b[2J", "\x01", "\x7f", "\t",
-                            "a\nb", "\xff", "\xe4\xbd", "\u202e abc", "\u200b", "\ufffe", "👨\u200d👩\u200d👧"}) {
+  for (const char* token : {"<", "&", "\"", "'", ">", "]]>", "<script>alert(1)</script>", "\x1b[2J", "\x01", "\x7f",
+                            "\t", "a\nb", "\xff", "\xe4\xbd", "\u202e abc", "\u200b", "\ufffe", "👨\u200d👩\u200d👧"}) {
     const std::string svg = heed::heatmap_svg(one_cell(token, token, 0.5));
     INFO("token: " << heed::quote(token));
     CHECK(xml_problem(svg) == "");
@@ -99,10 +99,10 @@ TEST_CASE("weights outside 0 to 1 and NaN stay drawable", "[io]") {
 }
 
 TEST_CASE("an empty map is a picture too", "[io]") {
-  CHECK(xml_problem(heed::heatmap_svg(make_heatmap<float>({nullptr, 0, 0}, {}, {}))) == "");
+  CHECK(xml_problem(heed::heatmap_svg(make_heatmap<const float>({nullptr, 0, 0}, {}, {}))) == "");
 }
 
-TEST_CASE("numbers have a point in every locale", "[io]") {                            // E17
+TEST_CASE("numbers have a point in every locale", "[io]") {  // E17
   const std::string before = std::setlocale(LC_ALL, nullptr);
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {
     if (std::setlocale(LC_ALL, name) != nullptr) CHECK(heed::detail::decimal(0.25, 2) == "0.25");

@@ -24,7 +24,8 @@ TEST_CASE("right JSON is read", "[io]") {
 
 TEST_CASE("what JSON does not allow is refused with the byte", "[io]") {
   CHECK(refusal("{").find("f: byte 2: not valid JSON") == 0);
-  for (const char* text : {"", "[NaN]", "{}x", "{\"a\":\"\xff\"}", "[1e999]", "// x\n{}", "[1,]"}) CHECK(refusal(text) != "");
+  for (const char* text : {"", "[NaN]", "{}x", "{\"a\":\"\xff\"}", "[1e999]", "// x\n{}", "[1,]"})
+    CHECK(refusal(text) != "");
 }
 
 TEST_CASE("names that come twice are refused at every level", "[io]") {

@@ -28,8 +28,9 @@ std::string small_file() {
 
 /// One tensor "t" of `count` elements over these bytes.
 SafetensorsFile single(const std::string& dtype, Index count, const std::string& data) {
-  return SafetensorsFile::parse(safetensors_bytes(R"({"t":{"dtype":")" + dtype + R"(","shape":[)" + std::to_string(count) +
-                                                      R"(],"data_offsets":[0,)" + std::to_string(data.size()) + "]}}",
+  return SafetensorsFile::parse(safetensors_bytes(R"({"t":{"dtype":")" + dtype + R"(","shape":[)" +
+                                                      std::to_string(count) + R"(],"data_offsets":[0,)" +
+                                                      std::to_string(data.size()) + "]}}",
                                                   data));
 }
 
@@ -49,7 +50,7 @@ TEST_CASE("a file is read from disk with its names, shapes, metadata and values"
   CHECK(file.bytes("b").size() == 3);
 }
 
-TEST_CASE("a file that is cut at any length is refused", "[io]") {                    // C46
+TEST_CASE("a file that is cut at any length is refused", "[io]") {  // C46
   const std::string whole = small_file();
   const TempFolder folder;
   for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -79,11 +80,11 @@ TEST_CASE("every single-bit flip is refused or stays within the same bounds", "[
     } catch (const FormatError&) {
     }
   }
-  CHECK(accepted >= 88);                                          // at least the flips in the 11 data bytes
-  CHECK(accepted < static_cast<int>(4 * whole.size()));           // and most flips in the header are found
+  CHECK(accepted >= 88);                                 // at least the flips in the 11 data bytes
+  CHECK(accepted < static_cast<int>(4 * whole.size()));  // and most flips in the header are found
 }
 
-TEST_CASE("a file that shrinks while it is read is refused", "[io]") {                // C47
+TEST_CASE("a file that shrinks while it is read is refused", "[io]") {  // C47
   const TempFolder folder;
   heed_test::write_bytes(folder / "m", small_file());
   heed::detail::InputFile input(folder / "m");
@@ -109,7 +110,7 @@ TEST_CASE("folders, pipes, devices and missing files are system errors with the 
   if (::geteuid() != 0) CHECK_THROWS_AS(SafetensorsFile::read(folder / "secret"), std::system_error);
 }
 
-TEST_CASE("odd file names work", "[io]") {                                            // E18
+TEST_CASE("odd file names work", "[io]") {  // E18
   const TempFolder folder;
   for (const char* name : {"with space", "line\nbreak", "模型.safetensors", "-dash", "quote\"'"}) {
     SafetensorsWriter writer;
@@ -122,7 +123,7 @@ TEST_CASE("odd file names work", "[io]") {                                      
   CHECK(message.find("line\\nbreak: byte 5: shorter") != std::string::npos);
 }
 
-TEST_CASE("tensors that are not aligned to their element are copied", "[io]") {       // C51
+TEST_CASE("tensors that are not aligned to their element are copied", "[io]") {  // C51
   const std::string head = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                            R"("b":{"dtype":"F64","shape":[2],"data_offsets":[1,17]}})";
   const double numbers[2] = {1.5, -2.25};
@@ -134,11 +135,12 @@ TEST_CASE("tensors that are not aligned to their element are copied", "[io]") { 
 }
 
 TEST_CASE("16-bit floats are widened exactly", "[io]") {
-  const auto half = single("F16", 8, std::string("\x00\x3c\x00\xc0\x01\x00\xff\x7b\x00\x7c\x00\xfc\x00\x80\x01\x7e", 16));
+  const auto half =
+      single("F16", 8, std::string("\x00\x3c\x00\xc0\x01\x00\xff\x7b\x00\x7c\x00\xfc\x00\x80\x01\x7e", 16));
   const auto values = half.values<float>("t");
   CHECK(values[0] == 1.0F);
   CHECK(values[1] == -2.0F);
-  CHECK(values[2] == std::ldexp(1.0F, -24));                      // the smallest subnormal
+  CHECK(values[2] == std::ldexp(1.0F, -24));  // the smallest subnormal
   CHECK(values[3] == 65504.0F);
   CHECK(values[4] == std::numeric_limits<float>::infinity());
   CHECK(values[5] == -std::numeric_limits<float>::infinity());
@@ -155,7 +157,7 @@ TEST_CASE("integers and booleans are converted where they fit and refused where 
         "memory: tensor \"t\" holds 4294967296 at element 1, which does not fit I32");
   const auto flags = single("BOOL", 3, std::string("\0\x01\xff", 3));
   const auto truth = flags.get<bool, 1>("t");
-  CHECK((!truth(0) && truth(1) && truth(2)));                     // any byte but 0 is true (B11)
+  CHECK((!truth(0) && truth(1) && truth(2)));  // any byte but 0 is true (B11)
   CHECK(flags.values<float>("t") == std::vector<float>{0, 1, 1});
   CHECK_THROWS_AS((wide.get<bool, 1>("t")), FormatError);
   CHECK_THROWS_AS(single("F32", 1, std::string(4, '\0')).values<int>("t"), FormatError);

@@ -47,8 +47,8 @@ struct Problem {
       CHECK(all_close(scores, e));
     }
     reference::additive_scores_backward(matrix(q, queries, units), matrix(k, keys, units), w.data(), visible,
-                                        matrix(d, queries, keys), matrix(d_q, queries, units),
-                                        matrix(d_k, keys, units), d_w.data());
+                                        matrix(d, queries, keys), matrix(d_q, queries, units), matrix(d_k, keys, units),
+                                        d_w.data());
     CHECK(all_close(d_query, d_q));
     CHECK(all_close(d_key, d_k));
     CHECK(all_close(d_v, d_w));
@@ -83,7 +83,8 @@ TEMPLATE_TEST_CASE("keys behind the length and masked pairs are not read by the 
       if (!visible(i, j)) p.d_scores[static_cast<std::size_t>(i * 9 + j)] = not_a_number<T>;
     }
   }
-  for (const std::size_t j : {2u, 5u, 6u, 7u, 8u}) std::fill_n(p.key.begin() + static_cast<Index>(j) * 65, 65, infinite<T>);
+  for (const std::size_t j : {2u, 5u, 6u, 7u, 8u})
+    std::fill_n(p.key.begin() + static_cast<Index>(j) * 65, 65, infinite<T>);
   p.backward(5, {allowed, 3, 5});
   p.check(visible, false);
 }

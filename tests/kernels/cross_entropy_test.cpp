@@ -17,7 +17,8 @@ template <class T>
 std::vector<double> masses(const ClassTarget<T>& q, Index size) {
   std::vector<double> m(static_cast<std::size_t>(size));
   for (Index j = 0; j < size; ++j) {
-    m[static_cast<std::size_t>(j)] = double(j == q.target ? q.on : q.off) * double(q.class_weight ? q.class_weight[j] : 1);
+    m[static_cast<std::size_t>(j)] =
+        double(j == q.target ? q.on : q.off) * double(q.class_weight ? q.class_weight[j] : 1);
   }
   return m;
 }
@@ -71,8 +72,9 @@ TEMPLATE_TEST_CASE("cross-entropy of probabilities matches the textbook definiti
   std::vector<T> probability = random_numbers<T>(size, 3);
   for (T& p : probability) p = std::abs(p);
   check_against_reference(x, ProbabilityTarget<T>{.probability = probability.data()});
-  check_against_reference(x, ProbabilityTarget<T>{.probability = probability.data(), .keep = T(0.9), .off = T(0.01),
-                                                  .class_weight = weight.data()});
+  check_against_reference(
+      x, ProbabilityTarget<T>{
+             .probability = probability.data(), .keep = T(0.9), .off = T(0.01), .class_weight = weight.data()});
 }
 
 TEMPLATE_TEST_CASE("a class with logit -inf costs nothing where it has no mass and everything where it has",

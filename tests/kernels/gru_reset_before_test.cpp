@@ -91,8 +91,8 @@ TEMPLATE_TEST_CASE("a GRU step with the reset before the product matches the tex
     Numbers d_h = in_double(part_of_row(step.d_state, hidden, i, 0, hidden));
     for (Index u = 0; u < 2 * hidden; ++u) {  // what the caller's product adds
       for (Index k = 0; k < hidden; ++k) {
-        d_h[static_cast<std::size_t>(k)] += wanted.d_recurrent[static_cast<std::size_t>(u)] *
-                                            p.weight_hh[static_cast<std::size_t>(u * hidden + k)];
+        d_h[static_cast<std::size_t>(k)] +=
+            wanted.d_recurrent[static_cast<std::size_t>(u)] * p.weight_hh[static_cast<std::size_t>(u * hidden + k)];
       }
     }
     CHECK(largest_error(d_h, wanted.d_h) < tolerance<T>());

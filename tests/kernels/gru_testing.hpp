@@ -39,8 +39,8 @@ struct GruProblem {
     std::vector<T> result;
     for (Index i = 0; i < rows; ++i) {
       for (Index u = first * hidden; u < (first + count) * hidden; ++u) {
-        result.push_back(static_cast<T>(reference::gru_projection(matrix(weight, 3 * hidden, width), bias.data(), u,
-                                                                  operand.data() + i * width)));
+        result.push_back(static_cast<T>(
+            reference::gru_projection(matrix(weight, 3 * hidden, width), bias.data(), u, operand.data() + i * width)));
       }
     }
     return result;

@@ -27,8 +27,8 @@ TEMPLATE_TEST_CASE("layer norm rows and their gradients match the textbook defin
   const auto x64 = in_double(x), weight64 = in_double(weight), bias64 = in_double(bias), up64 = in_double(up);
   std::vector<double> wanted(x.size()), wanted_x(x.size()), wanted_weight = in_double(d_weight),
                                                             wanted_bias = in_double(d_bias);
-  const auto row = reference::layer_norm(x64.data(), or_null(weight64, affine), or_null(bias64, affine), 1e-2,
-                                         wanted.data(), size);
+  const auto row =
+      reference::layer_norm(x64.data(), or_null(weight64, affine), or_null(bias64, affine), 1e-2, wanted.data(), size);
   reference::layer_norm_backward(x64.data(), or_null(weight64, affine), row, up64.data(), wanted_x.data(),
                                  affine ? wanted_weight.data() : nullptr, affine ? wanted_bias.data() : nullptr, size);
   const auto moments =
@@ -73,7 +73,8 @@ TEMPLATE_TEST_CASE("a row far from zero keeps its variance", "[kernels]", float,
   std::vector<double> wanted(200);
   reference::layer_norm(in_double(x).data(), nullptr, nullptr, 1e-5, wanted.data(), 200);
   heed::layer_norm_row<T>(x.data(), nullptr, nullptr, T(1e-5), y.data(), 200);
-  CHECK(largest_error(y, wanted) < (std::is_same_v<T, float> ? 4e-4 : 1e-12));  // the mean's own rounding, 2^-24 * 1000 * 2
+  CHECK(largest_error(y, wanted) <
+        (std::is_same_v<T, float> ? 4e-4 : 1e-12));  // the mean's own rounding, 2^-24 * 1000 * 2
 }
 
 TEMPLATE_TEST_CASE("normalisation works in place and NaN stays in its row", "[kernels]", float, double) {

@@ -25,11 +25,10 @@ struct Problem {
 
   template <class Visible>
   double dot_product_loss(Visible visible) {
-    reference::dot_product_attention(matrix(std::as_const(query), queries, width),
-                                     matrix(std::as_const(key), keys, width),
-                                     matrix(std::as_const(value), keys, value_dim), 0.4, visible,
-                                     matrix(output, queries, value_dim), matrix(probabilities, queries, keys),
-                                     lse.data());
+    reference::dot_product_attention(
+        matrix(std::as_const(query), queries, width), matrix(std::as_const(key), keys, width),
+        matrix(std::as_const(value), keys, value_dim), 0.4, visible, matrix(output, queries, value_dim),
+        matrix(probabilities, queries, keys), lse.data());
     return weighted_sum(up, output);
   }
   template <class Visible>
@@ -59,10 +58,10 @@ TEST_CASE("the reference attention mixes two values by hand", "[kernels]") {
 TEST_CASE("the gradients of the reference attentions are their central differences, masks included", "[kernels]") {
   Problem p;
   p.dot_product_loss(ragged);
-  reference::dot_product_attention_backward(
-      matrix(std::as_const(p.query), 3, 5), matrix(std::as_const(p.key), 4, 5), matrix(std::as_const(p.value), 4, 2),
-      0.4, ragged, matrix(std::as_const(p.probabilities), 3, 4), matrix(p.up, 3, 2), matrix(p.d_query, 3, 5),
-      matrix(p.d_key, 4, 5), matrix(p.d_value, 4, 2));
+  reference::dot_product_attention_backward(matrix(std::as_const(p.query), 3, 5), matrix(std::as_const(p.key), 4, 5),
+                                            matrix(std::as_const(p.value), 4, 2), 0.4, ragged,
+                                            matrix(std::as_const(p.probabilities), 3, 4), matrix(p.up, 3, 2),
+                                            matrix(p.d_query, 3, 5), matrix(p.d_key, 4, 5), matrix(p.d_value, 4, 2));
   const auto dot_product = [&] { return p.dot_product_loss(ragged); };
   CHECK(gradient_error(p.query, p.d_query, dot_product) < gradient_tolerance);
   CHECK(gradient_error(p.key, p.d_key, dot_product) < gradient_tolerance);

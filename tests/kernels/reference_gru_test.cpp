@@ -27,8 +27,7 @@ struct Problem {
 
 TEST_CASE("the reference GRU step computes one unit by hand in both reset forms", "[kernels]") {
   const Numbers weight_ih{0.5, -1, 2}, weight_hh{1, 0.25, -0.5}, bias_ih{0.1, 0.2, 0.3}, bias_hh{-0.1, 0, 0.4};
-  const reference::GruWeights weights{matrix(weight_ih, 3, 1), matrix(weight_hh, 3, 1), bias_ih.data(),
-                                      bias_hh.data()};
+  const reference::GruWeights weights{matrix(weight_ih, 3, 1), matrix(weight_hh, 3, 1), bias_ih.data(), bias_hh.data()};
   const double x = 0.6, h = -0.8;
   const double r = 1 / (1 + std::exp(-(0.5 * x + 0.1 + 1 * h - 0.1)));
   const double z = 1 / (1 + std::exp(-(-1 * x + 0.2 + 0.25 * h + 0)));

@@ -12,12 +12,10 @@ TEMPLATE_TEST_CASE("both walks visit every element of a row once and nothing beh
   using B = heed::Batch<T>;
   for (Index size = 0; size <= 9 * heed::lanes<T>; ++size) {
     auto turns = filled<T>(size + 1, T(1)), mapped = turns;
-    heed::for_each_register<T>(size, [&](Index j, auto part, int) {
-      part.store(turns.data() + j, part.load(turns.data() + j) + B(T(1)));
-    });
-    heed::map_registers<T>(size, [&](Index j, auto part) {
-      part.store(mapped.data() + j, part.load(mapped.data() + j) + B(T(1)));
-    });
+    heed::for_each_register<T>(
+        size, [&](Index j, auto part, int) { part.store(turns.data() + j, part.load(turns.data() + j) + B(T(1))); });
+    heed::map_registers<T>(
+        size, [&](Index j, auto part) { part.store(mapped.data() + j, part.load(mapped.data() + j) + B(T(1))); });
     auto wanted = filled<T>(size, T(2));
     wanted.push_back(T(1));
     CHECK(all_same_bits(turns, wanted));
@@ -30,9 +28,8 @@ TEMPLATE_TEST_CASE("a sum in turns is right and does not change when zeros follo
   using T = TestType;
   const auto total = [](const std::vector<T>& x) {
     heed::TurnSum<T> sum;
-    heed::for_each_register<T>(static_cast<Index>(x.size()), [&](Index j, auto part, int turn) {
-      sum.add(turn, part.load(x.data() + j));
-    });
+    heed::for_each_register<T>(static_cast<Index>(x.size()),
+                               [&](Index j, auto part, int turn) { sum.add(turn, part.load(x.data() + j)); });
     return sum.total();
   };
   for (Index size = 0; size <= 9 * heed::lanes<T>; ++size) {

@@ -167,7 +167,8 @@ TEMPLATE_TEST_CASE("the online softmax joins blocks to the softmax of the whole 
     const Index n = std::min(block, 200 - begin);
     const T factor = state.update(x.data() + begin, n);
     for (Index j = 0; j < begin; ++j) found[static_cast<std::size_t>(j)] *= double(factor);
-    for (Index j = begin; j < begin + n; ++j) found[static_cast<std::size_t>(j)] = double(x[static_cast<std::size_t>(j)]);
+    for (Index j = begin; j < begin + n; ++j)
+      found[static_cast<std::size_t>(j)] = double(x[static_cast<std::size_t>(j)]);
   }
   for (double& p : found) p *= double(state.inverse_sum());
   CHECK(largest_error(found, wanted) < tolerance<T>());

@@ -168,29 +168,6 @@ TEST_CASE("stopping early changes no result", "[models]") {
   }
 }
 
-TEST_CASE("equal scores go by the token list", "[models]") {
-  class Flat {  // every token is as likely as every other, always
-   public:
-    Index vocab_size() const { return 5; }
-    Index rows() const { return rows_; }
-    void reorder(std::span<const Index> parents) { rows_ = static_cast<Index>(parents.size()); }
-    heed::MatrixView<double> step(std::span<const Index>) {
-      logits_.assign(static_cast<std::size_t>(rows_) * 5, 0.0);
-      return {logits_.data(), rows_, 5};
-    }
-
-   private:
-    Index rows_ = 1;
-    std::vector<double> logits_;
-  } decoder;
-  const auto found = heed::beam_search(decoder, {.bos = 0, .eos = 4, .max_length = 2, .suppressed = {0}, .beam = 3, .n_best = 3,
-                                                 .length_penalty = heed::LengthPenalty::none});
-  REQUIRE(found[0].size() == 3);
-  CHECK(found[0][0].tokens == std::vector<Index>{4});  // one token of four beats two
-  CHECK(found[0][1].tokens == std::vector<Index>{1, 1});
-  CHECK(found[0][2].tokens == std::vector<Index>{1, 2});
-}
-
 TEST_CASE("suppressed tokens are never produced and take no probability", "[models]") {
   TableDecoder decoder({3}, 6);
   heed::GenerateOptions options = small_options();
@@ -198,23 +175,4 @@ TEST_CASE("suppressed tokens are never produced and take no probability", "[mode
   const auto found = heed::greedy(decoder, options);
   CHECK(found[0].tokens == std::vector<Index>{2});
   CHECK(found[0].log_prob == 0.0);
-}
-
-TEST_CASE("wrong options are refused by name before a step is made", "[models]") {
-  TableDecoder decoder({1}, 6);
-  const auto message = [&](heed::GenerateOptions options) {
-    try {
-      heed::beam_search(decoder, options);
-    } catch (const heed::Error& error) {
-      return std::string(error.what());
-    }
-    return std::string();
-  };
-  CHECK(message({.bos = 6}) == "generate: bos is 6, wanted one of 0 to 5");
-  CHECK(message({.eos = -1}) == "generate: eos is -1, wanted one of 0 to 5");
-  CHECK(message({.max_length = 0}) == "generate: max_length is 0, wanted at least 1");
-  CHECK(message({.beam = 0}) == "generate: beam is 0, wanted at least 1");
-  CHECK(message({.beam = 2, .n_best = 3}) == "generate: n_best is 3, wanted at most beam 2");
-  CHECK(message({.suppressed = {2}}) == "generate: eos is suppressed, wanted it possible");
-  CHECK(decoder.steps == 0);
 }

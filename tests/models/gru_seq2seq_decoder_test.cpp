@@ -9,15 +9,26 @@ namespace {
 
 using heed::Index;
 
-heed::GruSeq2Seq<float> make_model(heed::ReadoutKind readout) {
+using heed::DecoderAttention;
+using heed::ReadoutKind;
+
+heed::GruSeq2Seq<float> make_model(ReadoutKind readout, DecoderAttention attention = DecoderAttention::bahdanau) {
   heed::Rng rng{3, 0};
-  return {{.source_vocab = 40, .target_vocab = 40, .embedding_dim = 12, .hidden_dim = 20, .readout = readout}, rng};
+  return {{.source_vocab = 40,
+           .target_vocab = 40,
+           .embedding_dim = 12,
+           .hidden_dim = 20,
+           .attention = attention,
+           .readout = readout},
+          rng};
 }
 
 }  // namespace
 
 TEST_CASE("a forced step gives the logits of the teacher-forced pass", "[models]") {
-  const auto model = make_model(GENERATE(heed::ReadoutKind::state, heed::ReadoutKind::deep));
+  const auto attention = GENERATE(DecoderAttention::bahdanau, DecoderAttention::luong_dot, DecoderAttention::luong_general,
+                                  DecoderAttention::luong_concat);
+  const auto model = make_model(attention == DecoderAttention::bahdanau ? ReadoutKind::state : ReadoutKind::deep, attention);
   const auto batch = heed_test::random_batch({6, 3, 4}, {5, 5, 5}, 40, 4);
   const auto scores = model.score(batch);
   const auto encoded = model.encode(batch.source, batch.source_lengths);
@@ -34,7 +45,7 @@ TEST_CASE("a forced step gives the logits of the teacher-forced pass", "[models]
 }
 
 TEST_CASE("translating one sentence and many gives the same tokens and scores", "[models]") {
-  const auto model = make_model(heed::ReadoutKind::state);
+  const auto model = make_model(ReadoutKind::state);
   std::vector<Index> lengths;
   for (Index b = 0; b < 33; ++b) lengths.push_back(1 + b * 7 % 12);
   const auto batch = heed_test::random_batch(lengths, lengths, 40, 4);
@@ -62,7 +73,7 @@ TEST_CASE("translating one sentence and many gives the same tokens and scores", 
 }
 
 TEST_CASE("reorder moves rows, repeats them and drops them", "[models]") {
-  const auto model = make_model(heed::ReadoutKind::state);
+  const auto model = make_model(ReadoutKind::state);
   const auto batch = heed_test::random_batch({6, 3}, {2, 2}, 40, 4);
   const auto encoded = model.encode(batch.source, batch.source_lengths);
   heed::GruSeq2SeqDecoder<float> decoder(model, encoded), plain(model, encoded);

@@ -13,10 +13,10 @@ using Model = heed::GruSeq2Seq<double>;
 Model::Config small() { return {.source_vocab = 9, .target_vocab = 9, .embedding_dim = 4, .hidden_dim = 4}; }
 
 std::vector<Model::Config> configurations() {
-  std::vector<Model::Config> all(6, small());
+  std::vector<Model::Config> all(9, small());
   all[1].encoder_directions = heed::Directions::both;
   all[1].encoder_layers = 2;
-  all[1].bridge = heed::Bridge::dense_tanh;
+  all[1].bridge = heed::BridgeKind::dense_tanh;
   all[1].decoder_dim = 5;
   all[1].attention_units = 3;
   all[2].readout = heed::ReadoutKind::deep;
@@ -27,6 +27,15 @@ std::vector<Model::Config> configurations() {
   all[4].reset = heed::GruReset::before;
   all[5].readout = heed::ReadoutKind::deep;
   all[5].dropout = 0.4;
+  all[6].attention = heed::DecoderAttention::luong_dot;
+  all[6].readout = heed::ReadoutKind::attentional;
+  all[7].attention = heed::DecoderAttention::luong_general;
+  all[7].readout = heed::ReadoutKind::deep;
+  all[7].encoder_directions = heed::Directions::both;
+  all[7].bridge = heed::BridgeKind::dense_tanh;
+  all[8].attention = heed::DecoderAttention::luong_concat;
+  all[8].readout = heed::ReadoutKind::attentional;
+  all[8].attention_units = 3;
   return all;
 }
 
@@ -129,11 +138,15 @@ TEST_CASE("a configuration or batch that does not fit is refused by name", "[mod
   };
   auto config = small();
   config.decoder_dim = 7;
-  CHECK(message([&] { make(config); }) == "GruSeq2Seq: a bridge that copies has decoder_dim 7, wanted 4");
+  CHECK(message([&] { make(config); }) == "GruBridge: a bridge that copies has decoder_dim 7, wanted 4");
   config = small();
   config.embedding_dim = 3;
   config.tied = heed::TiedEmbeddings::target_output;
   CHECK(message([&] { make(config); }) == "GruSeq2Seq: a tied output layer has embedding_dim 3, wanted 4");
+  config = small();
+  config.attention = heed::DecoderAttention::luong_dot;
+  CHECK(message([&] { make(config); }) ==
+        "GruSeq2Seq: Luong's attention has readout state, wanted attentional or deep: one that reads it");
   const Model model = make(small());
   auto batch = heed_test::random_batch({5, 2}, {4, 1}, 9, 1);
   batch.source(1, 0) = 9;

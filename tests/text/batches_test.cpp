@@ -70,6 +70,9 @@ TEST_CASE("a plan has every pair once, batches of the size asked, sorted by leng
   }
   const BatchPlan ordered = batch_plan(pairs, 8);
   for (std::size_t i = 1; i < ordered.size(); ++i) CHECK(lengths(ordered[i - 1].back()) <= lengths(ordered[i].front()));
+  const BatchPlan shuffled = batch_plan(pairs, 8, {.seed = 3, .epoch = 2});
+  CHECK(!std::is_sorted(shuffled.begin(), shuffled.end(),
+                        [&](const auto& a, const auto& b) { return lengths(a.front()) < lengths(b.front()); }));
   CHECK(batch_plan(pairs, 1000).size() == 1);
   CHECK(batch_plan(std::vector<EncodedPair>{}, 8).empty());
   CHECK_THROWS_AS(batch_plan(pairs, 0), Error);

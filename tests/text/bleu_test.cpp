@@ -91,7 +91,7 @@ TEST_CASE("smoothing values and orders are options", "[text]") {
   CHECK(bleu_signature(options, 1) == "nrefs:1|case:mixed|eff:no|tok:13a|smooth:floor[0.25]|version:2.6.0");
 }
 
-TEST_CASE("wrong input is refused", "[text]") {
+TEST_CASE("BLEU refuses wrong input", "[text]") {
   const Lines one = {"a"};
   CHECK_THROWS_AS(corpus_bleu(one, {{"a", "b"}}), Error);  // D23
   CHECK_THROWS_AS(corpus_bleu(one, {}), Error);

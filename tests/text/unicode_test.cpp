@@ -9,9 +9,9 @@ TEST_CASE("character classes are those of Python's re", "[text]") {
     if (code != 0) CHECK(is_word(code));
   for (const char32_t code : U" -'.\u0301\u200d\u3002\uff0c\u2026\u20ac\U0001F600\u00a0\u2028")
     if (code != 0) CHECK(!is_word(code));
-  for (const char32_t code : {0x20, 0x09, 0x0D, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x2028, 0x202F, 0x3000})
+  for (const int code : {0x20, 0x09, 0x0D, 0x1C, 0x1F, 0x85, 0xA0, 0x1680, 0x2000, 0x200A, 0x2028, 0x202F, 0x3000})
     CHECK(is_space(static_cast<char32_t>(code)));
-  for (const char32_t code : {0x1B, 0x21, 0x200B, 0x180E, 0xFEFF}) CHECK(!is_space(static_cast<char32_t>(code)));
+  for (const int code : {0x1B, 0x21, 0x200B, 0x180E, 0xFEFF}) CHECK(!is_space(static_cast<char32_t>(code)));
   CHECK(is_punctuation(U'!'));
   CHECK(is_punctuation(U'\u3002'));
   CHECK(!is_punctuation(U'+'));

@@ -12,7 +12,11 @@ TEMPLATE_TEST_CASE("Adagrad follows the textbook in both conventions", "[train]"
   const TwoTensors<T> model(1);
   const auto convention = GENERATE(Convention::torch, Convention::keras);
   const double worst = heed_test::error_against_textbook<T>(
-      Adagrad(model, {.learning_rate = 0.1, .rate_decay = 0.05, .epsilon = 1e-3, .initial_sum = 0.2, .weight_decay = 0.1,
+      Adagrad(model, {.learning_rate = 0.1,
+                      .rate_decay = 0.05,
+                      .epsilon = 1e-3,
+                      .initial_sum = 0.2,
+                      .weight_decay = 0.1,
                       .convention = convention}),
       model, [&](Element& e, double grad, bool decays, int step) {
         if (decays) grad += 0.1 * e.value;

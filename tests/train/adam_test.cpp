@@ -17,8 +17,14 @@ TEMPLATE_TEST_CASE("Adam, AMSGrad and AdamW follow the textbook in both conventi
   const auto moment = GENERATE(SecondMoment::average, SecondMoment::largest);
   const double rate = 0.02, beta1 = 0.8, beta2 = 0.95, epsilon = 1e-3, weight_decay = 0.2;
   const double worst = heed_test::error_against_textbook<T>(
-      Adam(model, {.learning_rate = rate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = weight_decay,
-                   .decay = decay, .second_moment = moment, .convention = convention}),
+      Adam(model, {.learning_rate = rate,
+                   .beta1 = beta1,
+                   .beta2 = beta2,
+                   .epsilon = epsilon,
+                   .weight_decay = weight_decay,
+                   .decay = decay,
+                   .second_moment = moment,
+                   .convention = convention}),
       model, [&](Element& e, double grad, bool decays, int step) {
         if (decays && decay == Decay::l2) grad += weight_decay * e.value;
         if (decays && decay == Decay::decoupled) e.value -= rate * weight_decay * e.value;
@@ -48,9 +54,8 @@ TEST_CASE("Adam's first step moves every weight by the learning rate against its
 }
 
 TEST_CASE("Adam gives the same bits for any number of threads and after its state was copied", "[train]") {
-  heed_test::check_bits_and_state([](const auto& model) {
-    return Adam(model, {.weight_decay = 0.1, .second_moment = SecondMoment::largest});
-  });
+  heed_test::check_bits_and_state(
+      [](const auto& model) { return Adam(model, {.weight_decay = 0.1, .second_moment = SecondMoment::largest}); });
 }
 
 TEST_CASE("Adam refuses options outside their range", "[train]") {

@@ -37,6 +37,18 @@ TEST_CASE("clip_by_global_norm scales everything but buffers to the limit and re
   }
 }
 
+TEST_CASE("torch adds 1e-6 to the norm, Keras does not", "[train]") {
+  TwoTensors<double> small(2);
+  small.weight.setZero();
+  small.bias.setZero();
+  small.bias(1) = 3e-6;
+  TwoTensors<double> other = small;
+  heed::clip_by_global_norm(small, {.limit = 1e-6});
+  CHECK(small.bias(1) == Approx(0.75e-6));
+  heed::clip_by_global_norm(other, {.limit = 1e-6, .convention = Convention::keras});
+  CHECK(other.bias(1) == Approx(1e-6));
+}
+
 TEST_CASE("a gradient below the limit keeps its bits", "[train]") {
   const auto convention = GENERATE(Convention::torch, Convention::keras);
   TwoTensors<float> grad(2);

@@ -3,8 +3,8 @@
 #include "support/catch.hpp"
 
 TEST_CASE("the cosine restarts after periods that grow, from peaks that shrink", "[train]") {
-  const heed::CosineRestartSchedule restarts{.rate = 1, .first_steps = 4, .step_factor = 2, .peak_factor = 0.5,
-                                             .minimum = 0.1};
+  const heed::CosineRestartSchedule restarts{
+      .rate = 1, .first_steps = 4, .step_factor = 2, .peak_factor = 0.5, .minimum = 0.1};
   CHECK(restarts(0) == Approx(1));
   CHECK(restarts(2) == Approx(0.1 + 0.9 / 2));
   CHECK(restarts(4) == Approx(0.1 + 0.9 * 0.5));

@@ -21,7 +21,8 @@ TEST_CASE("early stopping knows the best epoch and waits `patience` epochs", "[t
 TEST_CASE("higher can be better, and an improvement can need a margin", "[train]") {
   EarlyStopping stopping(
       {.patience = 0,
-       .improvement = {.direction = Improvement::Direction::higher, .threshold = 0.5, .kind = Improvement::Threshold::absolute}});
+       .improvement = {
+           .direction = Improvement::Direction::higher, .threshold = 0.5, .kind = Improvement::Threshold::absolute}});
   CHECK(stopping.update(20));
   CHECK_FALSE(stopping.update(20.4));
   CHECK(stopping.finished());

@@ -12,7 +12,11 @@ TEMPLATE_TEST_CASE("Nadam follows the textbook", "[train]", float, double) {
   const double beta1 = 0.9, beta2 = 0.99, epsilon = 1e-3, rate = 0.01, drift = GENERATE(0.004, 1.0);
   const auto momentum = [&](int step) { return beta1 * (1 - 0.5 * std::pow(0.96, step * drift)); };
   const double worst = heed_test::error_against_textbook<T>(
-      Nadam(model, {.learning_rate = rate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .momentum_decay = drift,
+      Nadam(model, {.learning_rate = rate,
+                    .beta1 = beta1,
+                    .beta2 = beta2,
+                    .epsilon = epsilon,
+                    .momentum_decay = drift,
                     .weight_decay = 0.1}),
       model, [&](Element& e, double grad, bool decays, int step) {
         if (decays) grad += 0.1 * e.value;

@@ -45,7 +45,8 @@ TEST_CASE("step_parameters visits every element once, tails included", "[train]"
 }
 
 TEST_CASE("an option outside its range is named with what was found and wanted", "[train]") {
-  CHECK_THROWS_WITH(heed::check_option("Sgd", "momentum", -1, 0, 1), "Sgd: momentum is -1.000000, wanted 0.000000 to 1.000000");
+  CHECK_THROWS_WITH(heed::check_option("Sgd", "momentum", -1, 0, 1),
+                    "Sgd: momentum is -1.000000, wanted 0.000000 to 1.000000");
   CHECK_THROWS_AS(heed::check_option("Adam", "beta1", 1, 0, 1, heed::Bound::open), heed::Error);
   CHECK_THROWS_AS(heed::check_option("Adam", "beta1", std::nan(""), 0, 1), heed::Error);
   CHECK_NOTHROW(heed::check_option("Adam", "beta1", 1, 0, 1));

@@ -12,8 +12,8 @@ TEMPLATE_TEST_CASE("Radam follows the textbook before and after its variance is 
   const double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-3, rate = 0.01;
   int adaptive_steps = 0;
   const double worst = heed_test::error_against_textbook<T>(
-      Radam(model, {.learning_rate = rate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = 0.1}), model,
-      [&](Element& e, double grad, bool decays, int step) {
+      Radam(model, {.learning_rate = rate, .beta1 = beta1, .beta2 = beta2, .epsilon = epsilon, .weight_decay = 0.1}),
+      model, [&](Element& e, double grad, bool decays, int step) {
         if (decays) grad += 0.1 * e.value;
         auto& [m, v, unused, unused2] = e.state;
         m = beta1 * m + (1 - beta1) * grad;
@@ -24,8 +24,7 @@ TEMPLATE_TEST_CASE("Radam follows the textbook before and after its variance is 
           e.value -= rate * mean;
         } else {
           ++adaptive_steps;
-          const double known =
-              std::sqrt((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length));
+          const double known = std::sqrt((length - 4) * (length - 2) * limit / ((limit - 4) * (limit - 2) * length));
           e.value -= rate * known * mean * std::sqrt(1 - power) / (std::sqrt(v) + epsilon);
         }
       });

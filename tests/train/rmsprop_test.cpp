@@ -16,8 +16,13 @@ TEMPLATE_TEST_CASE("Rmsprop follows the textbook, centred or not, with momentum 
   const auto mean_square = GENERATE(MeanSquare::plain, MeanSquare::centered);
   const double rate = 0.01, smoothing = 0.9, epsilon = 1e-3, momentum = GENERATE(0.0, 0.5);
   const double worst = heed_test::error_against_textbook<T>(
-      Rmsprop(model, {.learning_rate = rate, .smoothing = smoothing, .epsilon = epsilon, .momentum = momentum,
-                      .mean_square = mean_square, .weight_decay = 0.1, .convention = convention}),
+      Rmsprop(model, {.learning_rate = rate,
+                      .smoothing = smoothing,
+                      .epsilon = epsilon,
+                      .momentum = momentum,
+                      .mean_square = mean_square,
+                      .weight_decay = 0.1,
+                      .convention = convention}),
       model, [&](Element& e, double grad, bool decays, int) {
         if (decays) grad += 0.1 * e.value;
         auto& [square, mean, buffer, unused] = e.state;

@@ -17,7 +17,8 @@ TEMPLATE_TEST_CASE("Sgd follows the textbook with momentum, dampening, Nesterov 
   if (nesterov && (momentum == 0 || dampening > 0)) return;
   const auto kind = nesterov ? heed::Momentum::nesterov : heed::Momentum::classical;
   const double worst = heed_test::error_against_textbook<T>(
-      Sgd(model, {.learning_rate = rate, .momentum = momentum, .dampening = dampening, .kind = kind, .weight_decay = 0.1}),
+      Sgd(model,
+          {.learning_rate = rate, .momentum = momentum, .dampening = dampening, .kind = kind, .weight_decay = 0.1}),
       model, [&](Element& e, double grad, bool decays, int step) {
         if (decays) grad += 0.1 * e.value;
         double& buffer = e.state[0];
@@ -31,14 +32,18 @@ TEST_CASE("Sgd in Keras' convention keeps the rate inside the buffer, and decays
   TwoTensors<double> model(1);
   const bool nesterov = GENERATE(false, true);
   const auto kind = nesterov ? heed::Momentum::nesterov : heed::Momentum::classical;
-  const double worst = heed_test::error_against_textbook<double>(
-      Sgd(model, {.learning_rate = 0.05, .momentum = 0.9, .kind = kind, .weight_decay = 0.2, .decay = Decay::decoupled,
-                  .convention = Convention::keras}),
-      model, [&](Element& e, double grad, bool decays, int) {
-        if (decays) e.value *= 1 - 0.05 * 0.2;
-        e.state[0] = 0.9 * e.state[0] - 0.05 * grad;
-        e.value += nesterov ? 0.9 * e.state[0] - 0.05 * grad : e.state[0];
-      });
+  const double worst =
+      heed_test::error_against_textbook<double>(Sgd(model, {.learning_rate = 0.05,
+                                                            .momentum = 0.9,
+                                                            .kind = kind,
+                                                            .weight_decay = 0.2,
+                                                            .decay = Decay::decoupled,
+                                                            .convention = Convention::keras}),
+                                                model, [&](Element& e, double grad, bool decays, int) {
+                                                  if (decays) e.value *= 1 - 0.05 * 0.2;
+                                                  e.state[0] = 0.9 * e.state[0] - 0.05 * grad;
+                                                  e.value += nesterov ? 0.9 * e.state[0] - 0.05 * grad : e.state[0];
+                                                });
   CHECK(worst <= heed_test::tolerance<double>());
 }
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include <heed/core/thread_pool.hpp>
 #include <heed/core/random.hpp>
 #include <heed/core/tensor.hpp>
+#include <heed/core/thread_pool.hpp>
 #include <heed/nn/parameters.hpp>
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
@@ -58,8 +58,8 @@ struct Element {
   std::array<double, 4> state{};
 };
 
-/// Steps `optimizer` and textbook(Element&, gradient, decays, step from 1) side by side and compares every element after each
-/// of six steps; the largest error.
+/// Steps `optimizer` and textbook(Element&, gradient, decays, step from 1) side by side and compares every element
+/// after each of six steps; the largest error.
 template <class T, class Optimizer, class Textbook>
 double error_against_textbook(Optimizer optimizer, TwoTensors<T> model, const Textbook& textbook) {
   const auto start = all_elements(model);
@@ -68,11 +68,13 @@ double error_against_textbook(Optimizer optimizer, TwoTensors<T> model, const Te
   const auto weights = static_cast<std::size_t>(model.weight.size()), stepped = start.size() - 3;
   double worst = 0;
   for (int step = 1; step <= 6; ++step) {
-    const TwoTensors<T> grad(static_cast<std::uint64_t>(10 + step), model.weight.dimension(0), model.weight.dimension(1));
+    const TwoTensors<T> grad(static_cast<std::uint64_t>(10 + step), model.weight.dimension(0),
+                             model.weight.dimension(1));
     const auto gradients = all_elements(grad);
     optimizer.step(model, grad);
     const auto found = all_elements(model);
-    for (std::size_t i = 0; i < stepped; ++i) textbook(elements[i], static_cast<double>(gradients[i]), i < weights, step);
+    for (std::size_t i = 0; i < stepped; ++i)
+      textbook(elements[i], static_cast<double>(gradients[i]), i < weights, step);
     for (std::size_t i = 0; i < found.size(); ++i)
       worst = std::max(worst, error(static_cast<double>(found[i]), elements[i].value));
   }

@@ -65,9 +65,9 @@ struct Outcome {
 };
 
 struct RunOptions {
-  std::string input;
+  std::string input = {};
   std::vector<std::string> environment = {};  ///< "NAME=value"
-  rlim_t file_size_limit = RLIM_INFINITY;
+  rlim_t file_size_limit = RLIM_INFINITY, memory_limit = RLIM_INFINITY;
 };
 
 /// A started process. Its output is read by wait(), so it must not write more than a pipe holds before that.
@@ -124,6 +124,8 @@ class Process {
     }
     const rlimit limit{options.file_size_limit, options.file_size_limit};
     if (options.file_size_limit != RLIM_INFINITY) setrlimit(RLIMIT_FSIZE, &limit);
+    const rlimit memory{options.memory_limit, options.memory_limit};
+    if (options.memory_limit != RLIM_INFINITY) setrlimit(RLIMIT_AS, &memory);
     std::vector<char*> argv{const_cast<char*>(HEED_TRANSLATE_BINARY)};
     for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
     argv.push_back(nullptr);

@@ -175,6 +175,17 @@ TEST_CASE("a full disk fails the run and leaves the checkpoint before it intact"
   CHECK_FALSE(has_leftovers(corpus));
 }
 
+TEST_CASE("too little memory fails the run with the size wanted", "[translator]") {
+  const Corpus corpus;
+  const RunOptions small{.input = {}, .memory_limit = rlim_t{512} << 20};
+  for (const char* hidden : {"20000", "2600"}) {  // the weights alone, or with the moments, are too many
+    const Outcome outcome = run({"train", "--data", corpus / "train.tsv", "--valid", corpus / "valid.tsv", "--model",
+                                 corpus.model("m"), "--hidden", hidden, "--min-count", "1", "--threads", "1"},
+                                small);
+    check_failed(outcome, {"not enough memory", "MiB"});
+  }
+}
+
 TEST_CASE("without a terminal there are plain lines, one per report, and no control sequences", "[translator]") {
   const Corpus corpus;
   const Outcome outcome = run(corpus.train("m", {"--epochs", "3"}));

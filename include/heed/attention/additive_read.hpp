@@ -1,5 +1,6 @@
 #pragma once
-// Additive scores (kernels/additive.hpp) inside a memory read: samples side by side, each with its own partial sum of d_v.
+// Additive scores (kernels/additive.hpp) inside a memory read: samples side by side, each with its own partial sum of
+// d_v.
 
 #include <vector>
 

@@ -9,8 +9,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// v, with a bias or a norm of its own where wanted. The bias shifts all scores of a row alike: it changes no result and has
-/// a gradient of 0; it is here for checkpoints that hold one.
+/// v, with a bias or a norm of its own where wanted. The bias shifts all scores of a row alike: it changes no result
+/// and has a gradient of 0; it is here for checkpoints that hold one.
 template <Real T>
 struct AdditiveScore {
   Tensor<T, 2> weight;  // (1, units)
@@ -23,9 +23,7 @@ struct AdditiveScore {
     visit("gain", self.gain..., Role::no_decay);
   }
 
-  T norm() const {
-    return std::sqrt(dot(weight.data(), weight.data(), weight.size()));
-  }
+  T norm() const { return std::sqrt(dot(weight.data(), weight.data(), weight.size())); }
   /// v (units).
   void effective(T* v) const {
     const T factor = gain.size() > 0 ? gain(0) / norm() : T(1);

@@ -1,6 +1,6 @@
 #pragma once
-// AttentionCall: one scaled dot-product call, checked: views, scale, mask and bias that fit each other. Everything that can
-// be wrong with a call is found here, before any allocation that depends on it and before any write.
+// AttentionCall: one scaled dot-product call, checked: views, scale, mask and bias that fit each other. Everything that
+// can be wrong with a call is found here, before any allocation that depends on it and before any write.
 
 #include <cmath>
 #include <string>
@@ -88,7 +88,7 @@ struct AttentionCall {
   T scale;
   BoundMask mask;
   BroadcastView<T> bias;
-  double dropout;     // the probability
+  double dropout;       // the probability
   CoordinateBits bits;  // of the dropout
 
   /// Throws heed::Error naming `function`.

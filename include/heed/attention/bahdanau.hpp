@@ -1,9 +1,10 @@
 #pragma once
-// Bahdanau's additive attention over a memory: e_ij = v . tanh(W_q q_i + W_k k_j + b), softmax over the keys that the mask
-// allows, context_i = sum_j a_ij value_j. No 1 / sqrt scale.
+// Bahdanau's additive attention over a memory: e_ij = v . tanh(W_q q_i + W_k k_j + b), softmax over the keys that the
+// mask allows, context_i = sum_j a_ij value_j. No 1 / sqrt scale.
 //   D. Bahdanau, K. Cho, Y. Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate", ICLR 2015,
 //   appendix A.1.2. Weight normalisation: T. Salimans, D. Kingma, NIPS 2016.
-// W_k k_j is computed once per source by project(); the gradient of W_k is formed once per source by project_backward().
+// W_k k_j is computed once per source by project(); the gradient of W_k is formed once per source by
+// project_backward().
 
 #include <string>
 
@@ -17,7 +18,7 @@ template <Real T>
 struct BahdanauAttention {
   struct Config {
     Index units = 0, query_dim = 0, key_dim = 0;
-    bool query_bias = true;             // b of the formula; one of the two is enough, Keras' layers have both
+    bool query_bias = true;  // b of the formula; one of the two is enough, Keras' layers have both
     bool key_bias = true;
     bool score_bias = false;
     bool weight_normalization = false;  // v = gain * weight / |weight|
@@ -71,10 +72,10 @@ struct BahdanauAttention {
                                            executor);
   }
 
-  /// state (batch, query_dim) or (batch, query_length, query_dim), memory (batch, key_length, units) from project(), values
-  /// (batch, key_length, value_dim) -> context (batch, [query_length,] value_dim), weights (batch, [query_length,]
-  /// key_length). mask: the sources' lengths or any Mask over (batch, 1, query_length, key_length). cache null: inference.
-  /// A query without visible keys reads zeros. Throws heed::Error.
+  /// state (batch, query_dim) or (batch, query_length, query_dim), memory (batch, key_length, units) from project(),
+  /// values (batch, key_length, value_dim) -> context (batch, [query_length,] value_dim), weights (batch,
+  /// [query_length,] key_length). mask: the sources' lengths or any Mask over (batch, 1, query_length, key_length).
+  /// cache null: inference. A query without visible keys reads zeros. Throws heed::Error.
   template <StepsLike<T> State>
   MemoryRead<T, detail::steps_rank<State>> forward(const State& state, const View<const T, 3>& memory,
                                                    const View<const T, 3>& values, const ReadMask& mask = {},
@@ -103,14 +104,15 @@ struct BahdanauAttention {
   std::size_t workspace_bytes(Index queries) const {
     return Workspace::rounded<T>(queries * units()) + Workspace::rounded<T>(units());
   }
-  /// The read into the caller's memory; no heap with Serial once the thread's own scratch has grown. out.context (batch,
-  /// query_length, value_dim) and out.weights (batch, query_length, key_length), rows contiguous; one step has length 1.
+  /// The read into the caller's memory; no heap with Serial once the thread's own scratch has grown. out.context
+  /// (batch, query_length, value_dim) and out.weights (batch, query_length, key_length), rows contiguous; one step has
+  /// length 1.
   void forward_into(const MemoryReadOutputs<T>& out, const View<const T, 3>& state, const View<const T, 3>& memory,
                     const View<const T, 3>& values, const ReadMask& mask, Workspace& workspace,
                     ExecutorRef executor) const {
     const char* const function = "BahdanauAttention::forward_into";
     const BoundMask bound = check(function, state, memory, values, mask);
-    detail::check_read_outputs(function, out, state, values);
+    detail::check_read_outputs(function, out, state, memory, values);
     const std::size_t mark = workspace.used();
     const Index batch = state.dimension(0), length = state.dimension(1);
     T* const v = workspace.take<T>(units());
@@ -119,9 +121,9 @@ struct BahdanauAttention {
     workspace.rewind(mark);
   }
 
-  /// The backward of one read, given what its forward was given. d_context in the state's rank; d_weights, where something
-  /// flows into the weights themselves, shaped like them. Adds to grad.query, grad.score and memory_grad; returns d_state.
-  /// project_backward finishes grad.key.
+  /// The backward of one read, given what its forward was given. d_context in the state's rank; d_weights, where
+  /// something flows into the weights themselves, shaped like them. Adds to grad.query, grad.score and memory_grad;
+  /// returns d_state. project_backward finishes grad.key.
   template <StepsLike<T> Context, StepsLike<T> Weights = View<const T, detail::steps_rank<Context>>>
   Tensor<T, detail::steps_rank<Context>> backward(const Context& d_context, const Cache& cache,
                                                   const View<const T, 3>& memory, const View<const T, 3>& values,
@@ -130,7 +132,8 @@ struct BahdanauAttention {
                                                   ExecutorRef executor = default_executor()) const {
     const char* const function = "BahdanauAttention::backward";
     const View<const T, 3> state(cache.state), weights(cache.weights);
-    const detail::MemoryReadUpstream<T> upstream{detail::as_steps<const T>(d_context), detail::as_steps<const T>(d_weights)};
+    const detail::MemoryReadUpstream<T> upstream{detail::as_steps<const T>(d_context),
+                                                 detail::as_steps<const T>(d_weights)};
     const BoundMask bound = check(function, state, memory, values, mask);
     detail::check_read_backward(function, upstream, weights, memory, values, memory_grad);
     const Index batch = state.dimension(0), length = state.dimension(1);

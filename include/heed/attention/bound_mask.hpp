@@ -1,7 +1,7 @@
 #pragma once
-// BoundMask: a Mask with the shapes of one call, checked once, then asked per row and per tile. Causal, window and lengths
-// leave each query one interval of keys whose ends never move left from one query to the next; a tile is full, mixed or
-// empty by those intervals alone, and the boolean mask makes a tile that is not empty mixed.
+// BoundMask: a Mask with the shapes of one call, checked once, then asked per row and per tile. Causal, window and
+// lengths leave each query one interval of keys whose ends never move left from one query to the next; a tile is full,
+// mixed or empty by those intervals alone, and the boolean mask makes a tile that is not empty mixed.
 
 #include <algorithm>
 #include <string>
@@ -55,8 +55,8 @@ struct ScoreShape {
 
 class BoundMask {
  public:
-  /// Throws heed::Error naming `function` when the mask does not fit the shape (BAD_INPUT A29, B9, B13, B15). Keeps views
-  /// of what the mask views.
+  /// Throws heed::Error naming `function` when the mask does not fit the shape (BAD_INPUT A29, B9, B13, B15). Keeps
+  /// views of what the mask views.
   BoundMask(const char* function, const Mask& mask, const ScoreShape& shape) : mask_(mask), shape_(shape) {
     check_corner(function);
     check_window(function);
@@ -135,8 +135,7 @@ class BoundMask {
       case Causality::bottom_right:
         return key_end(batch) - query_end(batch);
       case Causality::offset: {
-        const Index offset =
-            mask_.offsets.empty() ? mask_.offset : mask_.offsets[static_cast<std::size_t>(batch)];
+        const Index offset = mask_.offsets.empty() ? mask_.offset : mask_.offsets[static_cast<std::size_t>(batch)];
         return std::clamp(offset, -detail::far_away, detail::far_away);
       }
       default:

@@ -1,6 +1,6 @@
 #pragma once
-// BroadcastView<T>: something of rank 2 to 4 read in place as (batch, heads, query_length, key_length). Missing leading axes
-// and axes of extent 1 repeat. For boolean masks and additive biases.
+// BroadcastView<T>: something of rank 2 to 4 read in place as (batch, heads, query_length, key_length). Missing leading
+// axes and axes of extent 1 repeat. For boolean masks and additive biases.
 
 #include <cstdint>
 #include <string>
@@ -16,10 +16,23 @@ struct is_owning_tensor : std::false_type {};
 template <class T, int Rank, int Options, class I>
 struct is_owning_tensor<Eigen::Tensor<T, Rank, Options, I>> : std::true_type {};
 
-/// A tensor or view of rank 2 to 4 with elements T that will outlive the call: not a tensor about to die.
+/// A tensor or view of rank 2 to 4.
+template <class X>
+concept Rank2To4 = TensorLike<X, 2> || TensorLike<X, 3> || TensorLike<X, 4>;
+/// Not a tensor about to die, of which a view would dangle.
+template <class X>
+concept Lasting = std::is_lvalue_reference_v<X> || !is_owning_tensor<std::remove_cvref_t<X>>::value;
+/// A tensor or view of rank 2 to 4 with elements T that will outlive the call.
 template <class X, class T>
-concept BroadcastSource = (TensorLike<X, 2> || TensorLike<X, 3> || TensorLike<X, 4>) && std::same_as<scalar_t<X>, T> &&
-                          (std::is_lvalue_reference_v<X> || !is_owning_tensor<std::remove_cvref_t<X>>::value);
+concept BroadcastSource = Rank2To4<X> && Lasting<X> && std::same_as<scalar_t<X>, T>;
+/// The same of truth values: bool, or bytes of which any but 0 is true.
+template <class X>
+concept BooleanSource = BroadcastSource<X, bool> || BroadcastSource<X, std::uint8_t>;
+template <class X, class T>
+concept BooleanSourceOf = BooleanSource<X> && std::same_as<T, std::uint8_t>;
+/// What a BroadcastView<T> may be made of: bytes may come as bool.
+template <class X, class T>
+concept BroadcastSourceOf = BroadcastSource<X, T> || BooleanSourceOf<X, T>;
 
 /// Read-only and non-owning; the default is absent.
 template <class T>
@@ -27,9 +40,8 @@ struct BroadcastView {
   View<const T, 4> view;  // extents 1 where it repeats
 
   BroadcastView() = default;
-  /// Of a tensor or view of rank 2 to 4, any layout and strides. Bytes may come as bool.
-  template <class X>
-    requires BroadcastSource<X, T> || (std::same_as<T, std::uint8_t> && BroadcastSource<X, bool>)
+  /// Of a tensor or view of rank 2 to 4, any layout and strides.
+  template <BroadcastSourceOf<T> X>
   BroadcastView(X&& source) {
     using Source = scalar_t<X>;
     if constexpr (TensorLike<X, 2>) {
@@ -54,7 +66,8 @@ struct BroadcastView {
     return view.data + batch * step(0) + head * step(1) + query * step(2);
   }
 
-  /// Refuses extents that are neither 1 nor the whole's: "attend: bias has shape (1, 1, 3, 4), wanted (2, 8, 3, 5) ...".
+  /// Refuses extents that are neither 1 nor the whole's: "attend: bias has shape (1, 1, 3, 4), wanted (2, 8, 3, 5)
+  /// ...".
   void check_against(const char* function, const char* argument, const Extents<4>& whole) const {
     if (!present_) return;
     bool fits = true;

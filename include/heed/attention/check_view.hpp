@@ -1,6 +1,6 @@
 #pragma once
-// What a strided view must be before a call may read or write through it (BAD_INPUT part A). Checked once per call, before
-// any allocation that depends on it and before any write.
+// What a strided view must be before a call may read or write through it (BAD_INPUT part A). Checked once per call,
+// before any allocation that depends on it and before any write.
 
 #include <algorithm>
 #include <array>
@@ -50,7 +50,8 @@ MemorySpan memory_span(const char* function, const char* argument, const View<T,
   const auto [below, above] = detail::reach(function, argument, view);
   if (view.empty()) return {};
   const auto at = reinterpret_cast<std::uintptr_t>(view.data);
-  return {at - static_cast<std::uintptr_t>(below) * sizeof(T), at + (static_cast<std::uintptr_t>(above) + 1) * sizeof(T)};
+  return {at - static_cast<std::uintptr_t>(below) * sizeof(T),
+          at + (static_cast<std::uintptr_t>(above) + 1) * sizeof(T)};
 }
 
 /// Extents, pointer and alignment that any view needs; strides may be 0 or negative (A10 to A14, A19, A22).
@@ -68,7 +69,8 @@ void check_input(const char* function, const char* argument, const View<T, Rank>
   detail::reach(function, argument, view);
 }
 
-/// An output besides: its last axis is contiguous, its strides are positive and no two elements share memory (A16, A17, A23).
+/// An output besides: its last axis is contiguous, its strides are positive and no two elements share memory (A16, A17,
+/// A23).
 template <class T, int Rank>
 void check_output(const char* function, const char* argument, const View<T, Rank>& view) {
   check_input(function, argument, view);

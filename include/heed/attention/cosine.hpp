@@ -1,8 +1,8 @@
 #pragma once
-// Cosine attention over a memory: score(i, j) = scale q_i . k_j / (|q_i| |k_j|), where the scale is 1 / temperature or learned
-// as exp(min(log_scale, ln 100)). A vector of zeros has score 0.
-//   A. Graves, G. Wayne, I. Danihelka, "Neural Turing Machines", 2014, section 3.3.1; learned scale: Z. Liu et al., "Swin
-//   Transformer V2", CVPR 2022, section 3.2.
+// Cosine attention over a memory: score(i, j) = scale q_i . k_j / (|q_i| |k_j|), where the scale is 1 / temperature or
+// learned as exp(min(log_scale, ln 100)). A vector of zeros has score 0.
+//   A. Graves, G. Wayne, I. Danihelka, "Neural Turing Machines", 2014, section 3.3.1; learned scale: Z. Liu et al.,
+//   "Swin Transformer V2", CVPR 2022, section 3.2.
 
 #include <algorithm>
 #include <cmath>
@@ -107,8 +107,8 @@ struct CosineAttention {
                                                    ExecutorRef executor = default_executor()) const {
     constexpr int rank = detail::steps_rank<State>;
     const auto steps = detail::as_steps<const T>(state);
-    const BoundMask bound = detail::check_read("CosineAttention::forward", steps, memory.dimension(2), memory, -1,
-                                               values, mask.mask);
+    const BoundMask bound =
+        detail::check_read("CosineAttention::forward", steps, memory.dimension(2), memory, -1, values, mask.mask);
     const Index batch = steps.dimension(0), length = steps.dimension(1);
     MemoryRead<T, rank> result{detail::new_steps<rank, T>(batch, length, values.dimension(2)),
                                detail::new_steps<rank, T>(batch, length, values.dimension(1))};
@@ -136,16 +136,15 @@ struct CosineAttention {
     const View<const T, 3> state(cache.state), query(cache.query), weights(cache.weights);
     const detail::MemoryReadUpstream<T> upstream{detail::as_steps<const T>(d_context),
                                                  detail::as_steps<const T>(d_weights)};
-    const BoundMask bound =
-        detail::check_read(function, state, memory.dimension(2), memory, -1, values, mask.mask);
+    const BoundMask bound = detail::check_read(function, state, memory.dimension(2), memory, -1, values, mask.mask);
     detail::check_read_backward(function, upstream, weights, memory, values, memory_grad);
     Tensor<T, 3> d_query(state.extents);
     detail::dot_read_backward<T>(bound, {query, memory, scale()}, values, weights, upstream, d_query, memory_grad,
                                  executor);
     // scale enters as scale q.k and q.d_query = scale sum_j d_score_ij q.k_j, so that is the gradient of log(scale)
     if (log_scale.size() > 0 && log_scale(0) <= most()) add_to_log_scale(query, d_query, grad);
-    auto d_state = detail::new_steps<detail::steps_rank<Context>, T>(state.dimension(0), state.dimension(1),
-                                                                     state.dimension(2));
+    auto d_state =
+        detail::new_steps<detail::steps_rank<Context>, T>(state.dimension(0), state.dimension(1), state.dimension(2));
     detail::normalize_rows_backward<T>(state, d_query, detail::as_steps<T>(d_state));
     return d_state;
   }

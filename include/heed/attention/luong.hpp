@@ -1,6 +1,7 @@
 #pragma once
 // Luong's multiplicative attention over a memory: score(i, j) = q_i . k_j (dot), q_i W k_j (general) or
-// v . tanh(W [q_i; k_j]) (concat), softmax over the keys that the mask allows, context_i = sum_j a_ij value_j. Unscaled.
+// v . tanh(W [q_i; k_j]) (concat), softmax over the keys that the mask allows, context_i = sum_j a_ij value_j.
+// Unscaled.
 //   M.-T. Luong, H. Pham, C. Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015,
 //   section 3.1 (global attention).
 // W k_j is computed once per source by project(), as in bahdanau.hpp; concat is Bahdanau's form without biases.
@@ -39,8 +40,8 @@ struct LuongAttention {
   LuongAttention() = default;
   /// Glorot's uniform weights.
   LuongAttention(const Config& config, Rng& rng) : kind(config.score) {
-    const bool fits = kind == LuongScore::dot ? config.query_dim == config.key_dim
-                                              : kind == LuongScore::general || config.units > 0;
+    const bool fits =
+        kind == LuongScore::dot ? config.query_dim == config.key_dim : kind == LuongScore::general || config.units > 0;
     check(config.query_dim > 0 && config.key_dim > 0 && fits, [&] {
       return "LuongAttention: query_dim is " + std::to_string(config.query_dim) + ", key_dim " +
              std::to_string(config.key_dim) + " and units " + std::to_string(config.units) +
@@ -113,7 +114,7 @@ struct LuongAttention {
       return concat.forward_into(out, state, memory, values, mask, workspace, executor);
     }
     const BoundMask bound = check_dot("LuongAttention::forward_into", state, memory, values, mask);
-    detail::check_read_outputs("LuongAttention::forward_into", out, state, values);
+    detail::check_read_outputs("LuongAttention::forward_into", out, state, memory, values);
     detail::dot_read<T>(bound, {state, memory, T(1)}, values, out, executor);
   }
 
@@ -133,8 +134,8 @@ struct LuongAttention {
                                                  detail::as_steps<const T>(d_weights)};
     const BoundMask bound = check_dot("LuongAttention::backward", state, memory, values, mask);
     detail::check_read_backward("LuongAttention::backward", upstream, weights, memory, values, memory_grad);
-    auto d_state = detail::new_steps<detail::steps_rank<Context>, T>(state.dimension(0), state.dimension(1),
-                                                                     state.dimension(2));
+    auto d_state =
+        detail::new_steps<detail::steps_rank<Context>, T>(state.dimension(0), state.dimension(1), state.dimension(2));
     detail::dot_read_backward<T>(bound, {state, memory, T(1)}, values, weights, upstream, detail::as_steps<T>(d_state),
                                  memory_grad, executor);
     return d_state;

@@ -1,10 +1,11 @@
 #pragma once
 // Mask: which key a query may see. One plain value; constraints are merged with & and all of them must allow a pair
-// (SEMANTICS 5 to 12). It holds views of lengths and boolean masks and must not outlive them. bound_mask.hpp binds it to
-// shapes, checks it and answers per row and per tile.
+// (SEMANTICS 5 to 12). It holds views of lengths and boolean masks and must not outlive them. bound_mask.hpp binds it
+// to shapes, checks it and answers per row and per tile.
 
 #include <cstdint>
 #include <optional>
+#include <ranges>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -30,8 +31,8 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
-/// A conjunction of constraints; the default allows everything. Made by causal(), window(), key_lengths(), query_lengths()
-/// and boolean_mask(), merged by &.
+/// A conjunction of constraints; the default allows everything. Made by causal(), window(), key_lengths(),
+/// query_lengths() and boolean_mask(), merged by &.
 struct Mask {
   Causality causality = Causality::none;
   Index offset = 0;                                          // of Causality::offset, where offsets is empty
@@ -41,23 +42,17 @@ struct Mask {
   std::optional<std::span<const Index>> query_lengths = {};  // (batch)
   BroadcastView<std::uint8_t> boolean = {};  // (batch, heads, query_length, key_length), axes of 1 broadcast
 
-  bool empty() const {
-    return causality == Causality::none && !window && !key_lengths && !query_lengths && !boolean;
-  }
+  bool empty() const { return causality == Causality::none && !window && !key_lengths && !query_lengths && !boolean; }
 };
 
 /// Query i sees keys j <= i. Refused where query_length != key_length: name the corner there.
-inline Mask causal() {
-  return {.causality = Causality::square};
-}
+inline Mask causal() { return {.causality = Causality::square}; }
 /// Causal with a named corner.
 inline Mask causal(Corner corner) {
   return {.causality = corner == Corner::top_left ? Causality::top_left : Causality::bottom_right};
 }
 /// Query i sees keys j <= i + offset. With a cache: the number of keys cached before this call's first query.
-inline Mask causal_offset(Index offset) {
-  return {.causality = Causality::offset, .offset = offset};
-}
+inline Mask causal_offset(Index offset) { return {.causality = Causality::offset, .offset = offset}; }
 /// Sliding window: p - left <= j <= p + right with p = i + the causal offset; -1 is unbounded, less is refused.
 /// It counts neighbours besides the current key: Keras' sliding_window = w is window(w - 1, w - 1).
 inline Mask window(Index left, Index right) {
@@ -75,18 +70,18 @@ template <class X>
 concept DyingContainer =
     !std::is_lvalue_reference_v<X> && !std::ranges::borrowed_range<std::remove_cvref_t<X>> && IndexSpan<X>;
 
+/// A container or span of lengths that will outlive the call.
+template <class X>
+concept LastingLengths = IndexSpan<X> && !DyingContainer<X>;
+
 /// Causal with one offset per sample; the span must outlive the mask.
 inline Mask causal_offset(std::span<const Index> offsets) {
   return {.causality = Causality::offset, .offsets = offsets};
 }
 /// Keys j >= lengths[b] are masked. lengths (batch), each in [0, key_length]; the span must outlive the mask.
-inline Mask key_lengths(std::span<const Index> lengths) {
-  return {.key_lengths = lengths};
-}
+inline Mask key_lengths(std::span<const Index> lengths) { return {.key_lengths = lengths}; }
 /// Queries i >= lengths[b] give 0. lengths (batch), each in [0, query_length]; the span must outlive the mask.
-inline Mask query_lengths(std::span<const Index> lengths) {
-  return {.query_lengths = lengths};
-}
+inline Mask query_lengths(std::span<const Index> lengths) { return {.query_lengths = lengths}; }
 template <DyingContainer X>
 Mask causal_offset(X&&) = delete;
 template <DyingContainer X>
@@ -94,12 +89,21 @@ Mask key_lengths(X&&) = delete;
 template <DyingContainer X>
 Mask query_lengths(X&&) = delete;
 
-/// true (any non-zero byte) = may attend. Rank 2 to 4, read as the last axes of (batch, heads, query_length, key_length);
-/// axes of 1 broadcast; any strides. The tensor must outlive the mask, so one that is about to die is refused to compile.
-template <class X>
-  requires BroadcastSource<X, bool> || BroadcastSource<X, std::uint8_t>
+/// true (any non-zero byte) = may attend. Rank 2 to 4, read as the last axes of (batch, heads, query_length,
+/// key_length); axes of 1 broadcast; any strides. The tensor must outlive the mask, so one that is about to die is
+/// refused to compile.
+template <BooleanSource X>
 Mask boolean_mask(X&& mask) {
   return {.boolean = BroadcastView<std::uint8_t>(mask)};
+}
+
+/// A boolean mask over the keys alone: (batch, key_length), the same for every head and query of a sample.
+template <BooleanSource X>
+Mask key_mask(X&& mask) {
+  static_assert(TensorLike<X, 2>, "a key mask is (batch, key_length)");
+  const View<const scalar_t<X>, 2> rows(mask);
+  return boolean_mask(View<const scalar_t<X>, 4>(rows.data, {rows.dimension(0), 1, 1, rows.dimension(1)},
+                                                 {rows.stride(0), 0, 0, rows.stride(1)}));
 }
 
 namespace detail {
@@ -131,8 +135,8 @@ inline Mask operator&(const Mask& a, const Mask& b) {
       a.causality == b.causality && a.offset == b.offset && detail::same_span(a.offsets, b.offsets);
   Mask both = detail::merge("causal corner", a, b, a.causality != Causality::none, b.causality != Causality::none,
                             same_causality);
-  both.window = detail::merge("window", a.window, b.window, a.window.has_value(), b.window.has_value(),
-                              a.window == b.window);
+  both.window =
+      detail::merge("window", a.window, b.window, a.window.has_value(), b.window.has_value(), a.window == b.window);
   both.key_lengths = detail::merge_lengths("key_lengths", a.key_lengths, b.key_lengths);
   both.query_lengths = detail::merge_lengths("query_lengths", a.query_lengths, b.query_lengths);
   both.boolean = detail::merge("boolean mask", a.boolean, b.boolean, bool(a.boolean), bool(b.boolean),

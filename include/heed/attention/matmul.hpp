@@ -1,10 +1,11 @@
 #pragma once
-// Matrix products of layers: shapes checked, cut over an executor. Every element of c is one chain of fused multiply-adds
-// over k ascending (kernels/gemm.hpp), so the cut changes no bit and may follow the number of workers.
+// Matrix products of layers: shapes checked, cut over an executor. Every element of c is one chain of fused
+// multiply-adds over k ascending (kernels/gemm.hpp), so the cut changes no bit and may follow the number of workers.
 
 #include <algorithm>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 #include <heed/attention/check_view.hpp>
 #include <heed/core/tensor.hpp>
@@ -52,8 +53,8 @@ struct Cut {
   Index size(Index i) const { return std::min(part, length - i * part); }
 };
 
-inline constexpr Index row_grain = 24;   // a multiple of every register tile's rows but one, so cuts leave few tails
-inline constexpr Index col_grain = 64;   // a multiple of every register tile's columns and of a cache line
+inline constexpr Index row_grain = 24;  // a multiple of every register tile's rows but one, so cuts leave few tails
+inline constexpr Index col_grain = 64;  // a multiple of every register tile's columns and of a cache line
 inline constexpr Index serial_work = Index{1} << 18;  // multiply-adds that take about as long as waking a thread
 
 /// Many columns: each task packs and multiplies its own columns of op(b), so nothing is packed twice.
@@ -82,10 +83,8 @@ void multiply_by_rows(Transpose ta, MatrixView<const T> a, Transpose tb, MatrixV
   for_each_task(executor, rows.count(), [&](Index r, Index) {
     const auto a_rows = operand_rows(ta, a, rows.first(r), rows.size(r));
     const auto c_rows = c.row_block(rows.first(r), rows.size(r));
-    T* const scratch = thread_scratch<GemmScratch, T>(gemm_scratch_size<T>(rows.part, cols.part, k));
     for (Index i = 0; i < cols.count(); ++i) {
-      gemm_packed<T>(ta, a_rows, packed + i * panel, c_rows.col_block(cols.first(i), cols.size(i)), k, accumulate,
-                     scratch);
+      gemm_packed<T>(ta, a_rows, packed + i * panel, c_rows.col_block(cols.first(i), cols.size(i)), k, accumulate);
     }
   });
 }
@@ -116,8 +115,8 @@ MatrixView<T> as_operand(const char* name, const View<T, 2>& view, Transpose& tr
 
 }  // namespace detail
 
-/// c (M, N) = [c +] op(a) op(b), where op(a) is (M, K) and op(b) is (K, N). K = 0 gives zeros (or leaves c). c's rows are
-/// contiguous and it overlaps neither input. Throws heed::Error on shapes that do not fit. Bits: SEMANTICS 27.
+/// c (M, N) = [c +] op(a) op(b), where op(a) is (M, K) and op(b) is (K, N). K = 0 gives zeros (or leaves c). c's rows
+/// are contiguous and it overlaps neither input. Throws heed::Error on shapes that do not fit. Bits: SEMANTICS 27.
 template <Real T>
 void matmul(Transpose ta, std::type_identity_t<MatrixView<const T>> a, Transpose tb,
             std::type_identity_t<MatrixView<const T>> b, MatrixView<T> c, Accumulate accumulate,
@@ -135,8 +134,7 @@ void matmul(Transpose ta, std::type_identity_t<MatrixView<const T>> a, Transpose
 }
 
 /// The same for tensors and views of rank 2; a and b may have any layout whose rows or columns are contiguous.
-template <class C>
-  requires TensorLike<C, 2>
+template <TensorLike<2> C>
 void matmul(Transpose ta, const std::type_identity_t<View<const scalar_t<C>, 2>>& a, Transpose tb,
             const std::type_identity_t<View<const scalar_t<C>, 2>>& b, C&& c, Accumulate accumulate,
             ExecutorRef executor = default_executor()) {

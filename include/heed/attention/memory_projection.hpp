@@ -1,6 +1,6 @@
 #pragma once
-// Projecting a source's keys once, and its backward once for all reads: rows that no read saw never reach a gradient, NaN
-// or not (SEMANTICS 11).
+// Projecting a source's keys once, and its backward once for all reads: rows that no read saw never reach a gradient,
+// NaN or not (SEMANTICS 11).
 
 #include <heed/attention/memory_read.hpp>
 #include <heed/attention/projection.hpp>

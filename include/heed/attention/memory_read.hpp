@@ -1,12 +1,11 @@
 #pragma once
-// Reading a memory with scores of any kind, the part that Bahdanau's and Luong's attention share: mask, softmax over keys,
-// weighted sum of values, and the way back to the scores. One head; the weights are a result, so scores live in them.
-// A key that the mask hides is never read.
+// Reading a memory with scores of any kind, the part that Bahdanau's and Luong's attention share: mask, softmax over
+// keys, weighted sum of values, and the way back to the scores. One head; the weights are a result, so scores live in
+// them. A key that the mask hides is never read.
 
 #include <algorithm>
-#include <memory>
+#include <concepts>
 #include <string>
-#include <vector>
 
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/check_view.hpp>
@@ -14,30 +13,32 @@
 #include <heed/core/thread_pool.hpp>
 #include <heed/core/workspace.hpp>
 #include <heed/kernels/softmax.hpp>
+#include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// What reading a memory gives: context (batch, [query_length,] value_dim), weights (batch, [query_length,] key_length).
+/// What reading a memory gives: context (batch, [query_length,] value_dim), weights (batch, [query_length,]
+/// key_length).
 template <class T, int Rank>
 struct MemoryRead {
   Tensor<T, Rank> context;
   Tensor<T, Rank> weights;
 };
 
-/// Which keys a read may see: a Mask, or the lengths of the sources (each in [0, key_length]), which must outlive the call.
+/// Which keys a read may see: a Mask, or the lengths of the sources (each in [0, key_length]), which must outlive the
+/// call.
 struct ReadMask {
   Mask mask;
 
   ReadMask() = default;
   ReadMask(const Mask& constraints) : mask(constraints) {}
-  template <IndexSpan X>
-    requires(!DyingContainer<X>)
+  template <LastingLengths X>
   ReadMask(X&& lengths) : mask(key_lengths(std::span<const Index>(lengths))) {}
 };
 
 /// A query per sample (batch, width), or many (batch, query_length, width).
 template <class X, class T>
-concept StepsLike = (TensorLike<X, 2> || TensorLike<X, 3>) && std::same_as<scalar_t<X>, T>;
+concept StepsLike = std::same_as<scalar_t<X>, T> &&(TensorLike<X, 2> || TensorLike<X, 3>);
 
 /// Where a read writes: as MemoryRead, always with the query_length axis. Rows contiguous.
 template <class T>
@@ -141,12 +142,22 @@ BoundMask check_read(const char* function, const View<const T, 3>& state, Index 
   check_rows(function, "values", values, {batch, key_length, -1});
   return BoundMask(function, mask, {batch, 1, state.dimension(1), key_length});
 }
+/// Refuses outputs of another shape, with two elements in one place or on top of an input.
 template <class T>
 void check_read_outputs(const char* function, const MemoryReadOutputs<T>& out, const View<const T, 3>& state,
-                        const View<const T, 3>& values) {
+                        const View<const T, 3>& memory, const View<const T, 3>& values) {
   const Index batch = state.dimension(0), length = state.dimension(1);
-  check_rows(function, "context", View<const T, 3>(out.context), {batch, length, values.dimension(2)});
-  check_rows(function, "weights", View<const T, 3>(out.weights), {batch, length, values.dimension(1)});
+  check_shape(function, "context", out.context.extents, Extents<3>{batch, length, values.dimension(2)});
+  check_shape(function, "weights", out.weights.extents, Extents<3>{batch, length, values.dimension(1)});
+  const auto apart = [&](const char* name, const View<T, 3>& output) {
+    check_output(function, name, output);
+    check_apart(function, name, output, "state", state);
+    check_apart(function, name, output, "memory", memory);
+    check_apart(function, name, output, "values", values);
+  };
+  apart("context", out.context);
+  apart("weights", out.weights);
+  check_apart(function, "context", out.context, "weights", out.weights);
 }
 
 /// Samples are worth handing to other threads above this many multiply-adds or function values.
@@ -160,8 +171,8 @@ inline ExecutorRef reader_executor(ExecutorRef executor, Index work) {
 
 struct VisibleScratch;
 
-/// context_i = sum over visible j of softmax(score_ij) values_j. `score(batch, query, keys, row)` writes row[j] for the visible
-/// keys at least. Every row's bits depend on its own sample alone.
+/// context_i = sum over visible j of softmax(score_ij) values_j. `score(batch, query, keys, row)` writes row[j] for the
+/// visible keys at least. Every row's bits depend on its own sample alone.
 template <class T, class Score>
 void read_memory(const BoundMask& mask, const View<const T, 3>& values, const MemoryReadOutputs<T>& out, Score&& score,
                  ExecutorRef executor) {
@@ -207,8 +218,8 @@ void check_read_backward(const char* function, const MemoryReadUpstream<T>& upst
 
 struct ScoreGradientScratch;
 
-/// The way back: adds to d_values and marks seen keys, then calls score_backward(batch, query, keys, d_scores), queries in
-/// their order within a sample.
+/// The way back: adds to d_values and marks seen keys, then calls score_backward(batch, query, keys, d_scores), queries
+/// in their order within a sample.
 template <class T, class ScoreBackward>
 void read_memory_backward(const BoundMask& mask, const View<const T, 3>& values, const View<const T, 3>& weights,
                           const MemoryReadUpstream<T>& upstream, MemoryGradient<T>& grad,

@@ -12,8 +12,9 @@
 namespace heed::inline HEED_ABI {
 
 /// Dropout of probabilities after the softmax (SEMANTICS 17): p in [0, 1], kept ones are divided by 1 - p. The bit of
-/// (batch, head, query, key) is a pure function of rng's (seed, offset) and that coordinate; give every call of a training
-/// run its own, for instance through Rng::next(). A probability above 0 without rng is refused: nothing is random unseen.
+/// (batch, head, query, key) is a pure function of rng's (seed, offset) and that coordinate; give every call of a
+/// training run its own, for instance through Rng::next(). A probability above 0 without rng is refused: nothing is
+/// random unseen.
 struct AttentionDropout {
   double probability = 0;
   std::optional<Rng> rng = {};

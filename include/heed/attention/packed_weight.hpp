@@ -5,8 +5,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// op(weight) (K, N) in gemm's packed form. Packing again reuses the memory when it is large enough. Const calls may run
-/// in several threads at once.
+/// op(weight) (K, N) in gemm's packed form. Packing again reuses the memory when it is large enough. Const calls may
+/// run in several threads at once.
 template <Real T>
 class PackedWeight {
  public:
@@ -28,14 +28,13 @@ class PackedWeight {
   Index in_features() const { return in_; }    // K
   Index out_features() const { return out_; }  // N
 
-  /// c (M, N) = [c +] a (M, K) op(weight), in the calling thread; the same bits as matmul. No heap once the thread's
-  /// scratch has grown. Throws heed::Error on shapes that do not fit.
+  /// c (M, N) = [c +] a (M, K) op(weight), in the calling thread; the same bits as matmul. No heap. Throws
+  /// heed::Error on shapes that do not fit.
   void multiply(MatrixView<const T> a, MatrixView<T> c, Accumulate accumulate = Accumulate::no) const {
     check_shape("PackedWeight::multiply", "a", Extents<2>{a.rows, a.cols}, Extents<2>{c.rows, in_});
     check_shape("PackedWeight::multiply", "c", Extents<2>{c.rows, c.cols}, Extents<2>{a.rows, out_});
     if (c.empty()) return;
-    T* const scratch = thread_scratch<detail::GemmScratch, T>(gemm_scratch_size<T>(c.rows, c.cols, in_));
-    gemm_packed<T>(Transpose::no, a, packed_, c, in_, accumulate, scratch);
+    gemm_packed<T>(Transpose::no, a, packed_, c, in_, accumulate);
   }
 
  private:

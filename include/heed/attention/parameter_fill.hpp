@@ -1,5 +1,6 @@
 #pragma once
-// How the parameters of attention layers start; drawn from an Rng in memory order, so a seed gives the same layer anywhere.
+// How the parameters of attention layers start; drawn from an Rng in memory order, so a seed gives the same layer
+// anywhere.
 
 #include <cmath>
 

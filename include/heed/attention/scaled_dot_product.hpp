@@ -1,8 +1,8 @@
 #pragma once
 // Scaled dot-product attention: softmax(scale Q K^T + bias, over the keys that the mask allows) V.
 //   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1. Tiled as in tiled_forward.hpp and
-//   tiled_backward.hpp: memory beyond inputs and results does not grow with the lengths (the backward keeps one number per
-//   query). Meaning of every option, empty rows and NaN: docs of mask.hpp and options.hpp.
+//   tiled_backward.hpp: memory beyond inputs and results does not grow with the lengths (the backward keeps one number
+//   per query). Meaning of every option, empty rows and NaN: docs of mask.hpp and options.hpp.
 
 #include <utility>
 
@@ -83,10 +83,10 @@ AttentionShape attention_shape(const View<const T, 4>& query, const View<const T
   return detail::check_attention_shape("attention_shape", query, key, value);
 }
 
-/// Attention into the caller's memory, without heap or locks of its own. query (batch, heads, query_length, head_dim), key
-/// (batch, kv_heads, key_length, head_dim), value (batch, kv_heads, key_length, value_dim), any strides; heads is a multiple
-/// of kv_heads. Outputs: rows contiguous, apart from the inputs and each other; weights and logsumexp are written where
-/// their view is given (the return_* options are not read). Throws heed::Error before any write.
+/// Attention into the caller's memory, without heap or locks of its own. query (batch, heads, query_length, head_dim),
+/// key (batch, kv_heads, key_length, head_dim), value (batch, kv_heads, key_length, value_dim), any strides; heads is a
+/// multiple of kv_heads. Outputs: rows contiguous, apart from the inputs and each other; weights and logsumexp are
+/// written where their view is given (the return_* options are not read). Throws heed::Error before any write.
 template <Real T>
 void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<View<const T, 4>>& query,
                  const std::type_identity_t<View<const T, 4>>& key, const std::type_identity_t<View<const T, 4>>& value,
@@ -95,8 +95,8 @@ void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<
   const auto target = detail::check_outputs("attend_into", outputs, call);
   const std::size_t wanted = workspace_bytes<T>(call.shape, options, executor.concurrency());
   check(workspace.size() - workspace.used() >= wanted, [&] {
-    return "attend_into: workspace has " + std::to_string(workspace.size() - workspace.used()) + " free bytes, wanted " +
-           std::to_string(wanted) + " (workspace_bytes)";
+    return "attend_into: workspace has " + std::to_string(workspace.size() - workspace.used()) +
+           " free bytes, wanted " + std::to_string(wanted) + " (workspace_bytes)";
   });
   detail::run_forward(call, target, workspace, executor);
 }
@@ -136,10 +136,14 @@ AttentionResult<T> attend_views(const char* function, const View<const T, 4>& qu
 
 }  // namespace detail
 
-/// Attention with everything that can be asked for: .output, and .weights and .logsumexp where the options say so. Shapes as
-/// attend_into; query, key and value are tensors, TensorMaps or views of the same element type, in any layout.
-template <TensorLike<4> Q, TensorLike<4> K, TensorLike<4> V>
-  requires std::same_as<scalar_t<Q>, scalar_t<K>> && std::same_as<scalar_t<Q>, scalar_t<V>>
+/// A tensor, TensorMap or view (batch, heads, length, dim) with elements T.
+template <class X, class T>
+concept AttentionInput = TensorLike<X, 4> && std::same_as<scalar_t<X>, T>;
+
+/// Attention with everything that can be asked for: .output, and .weights and .logsumexp where the options say so.
+/// Shapes as attend_into; query, key and value are tensors, TensorMaps or views of the same element type, in any
+/// layout.
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V>
 AttentionResult<scalar_t<Q>> attend(const Q& query, const K& key, const V& value,
                                     const AttentionOptions<scalar_t<Q>>& options = {},
                                     ExecutorRef executor = default_executor()) {
@@ -147,8 +151,7 @@ AttentionResult<scalar_t<Q>> attend(const Q& query, const K& key, const V& value
 }
 
 /// The output of attention alone. Options that ask for more are refused: attend returns it.
-template <TensorLike<4> Q, TensorLike<4> K, TensorLike<4> V>
-  requires std::same_as<scalar_t<Q>, scalar_t<K>> && std::same_as<scalar_t<Q>, scalar_t<V>>
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V>
 Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key, const V& value,
                                                     const AttentionOptions<scalar_t<Q>>& options = {},
                                                     ExecutorRef executor = default_executor()) {

@@ -59,17 +59,16 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
 
 }  // namespace detail
 
-/// Gradients for d_output (batch, heads, query_length, value_dim), given the inputs, the options and what attend returned
-/// for them with return_logsumexp. Gradients of key and value are summed over the query heads that share them, that of the
-/// bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. Throws heed::Error.
-template <TensorLike<4> D, TensorLike<4> Q, TensorLike<4> K, TensorLike<4> V>
-  requires std::same_as<scalar_t<D>, scalar_t<Q>> && std::same_as<scalar_t<Q>, scalar_t<K>> &&
-           std::same_as<scalar_t<Q>, scalar_t<V>>
-AttentionGradients<scalar_t<Q>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
-                                                const AttentionResult<scalar_t<Q>>& forward,
-                                                const AttentionOptions<scalar_t<Q>>& options = {},
+/// Gradients for d_output (batch, heads, query_length, value_dim), given the inputs, the options and what attend
+/// returned for them with return_logsumexp. Gradients of key and value are summed over the query heads that share them,
+/// that of the bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. Throws
+/// heed::Error.
+template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V>
+AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
+                                                const AttentionResult<scalar_t<D>>& forward,
+                                                const AttentionOptions<scalar_t<D>>& options = {},
                                                 ExecutorRef executor = default_executor()) {
-  return detail::attend_backward_views<scalar_t<Q>>(d_output, query, key, value, forward, options, executor);
+  return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor);
 }
 
 }  // namespace heed::inline HEED_ABI

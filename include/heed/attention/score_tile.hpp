@@ -1,21 +1,23 @@
 #pragma once
-// One tile of scores: a block of queries against a block of keys of one head, scaled, biased and masked (SEMANTICS 2), as the
-// tiled forward and backward both need it. Key blocks are counted from the sequence's first key and have a fixed size, so
-// that no sum over keys depends on the length, the padding or the batch (SEMANTICS 27).
+// One tile of scores: a block of queries against a block of keys of one head, scaled, biased and masked (SEMANTICS 2),
+// as the tiled forward and backward both need it. Key blocks are counted from the sequence's first key and have a fixed
+// size, so that no sum over keys depends on the length, the padding or the batch (SEMANTICS 27).
 
 #include <algorithm>
 #include <limits>
 
 #include <heed/attention/attention_call.hpp>
 #include <heed/kernels/gemm.hpp>
+#include <heed/simd/batch.hpp>
 #include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 
 namespace detail {
 
-// 64 x 128 scores of float are 32 KiB and stay in the second-level cache with the 128 x 64 keys and values beside them.
-inline constexpr Index query_block = 64;
+// 128 x 128 scores of float are 64 KiB and stay in the second-level cache with the 128 x 64 queries, keys and values. A
+// product packs its keys anew for every block of queries: 128 rows share that.
+inline constexpr Index query_block = 128;
 inline constexpr Index key_block = 128;
 
 /// Rows [range) of one head as gemm takes them: in place where they are contiguous, else copied to `copy`.
@@ -111,7 +113,8 @@ void compute_scores(const AttentionCall<T>& call, Index batch, Index head, Matri
   }
 }
 
-/// Multiplies x (one row of the tile, keys.size()) by what dropout leaves: 0 or 1 / (1 - p), by coordinate (SEMANTICS 17).
+/// Multiplies x (one row of the tile, keys.size()) by what dropout leaves: 0 or 1 / (1 - p), by coordinate (SEMANTICS
+/// 17).
 template <class T>
 void apply_dropout(const AttentionCall<T>& call, Index batch, Index head, Index query, Range keys, T* x) {
   const std::uint64_t threshold = probability_threshold(call.dropout);
@@ -125,8 +128,8 @@ void apply_dropout(const AttentionCall<T>& call, Index batch, Index head, Index 
   }
 }
 
-/// c = [c +] p x over the tile's visible pairs: p (rows, n) is zero at masked ones. Where the tile is mixed and x holds NaN or
-/// infinities, masked pairs are skipped, since 0 * NaN is not 0; on finite numbers both ways give the same bits.
+/// c = [c +] p x over the tile's visible pairs: p (rows, n) is zero at masked ones. Where the tile is mixed and x holds
+/// NaN or infinities, masked pairs are skipped, since 0 * NaN is not 0; on finite numbers both ways give the same bits.
 template <class T>
 void multiply_visible(const ScoreTile<T>& tile, MatrixView<const T> p, MatrixView<const T> x, MatrixView<T> c,
                       Accumulate accumulate, T* gemm_scratch) {

@@ -1,6 +1,6 @@
 #pragma once
-// The backward of scaled dot-product attention over the same tiles as its forward; probabilities are recomputed from the
-// logsumexp, so nothing of size (query_length, key_length) is kept.
+// The backward of scaled dot-product attention over the same tiles as its forward; probabilities are recomputed from
+// the logsumexp, so nothing of size (query_length, key_length) is kept.
 //   P = exp(S - L), dV = P^T dO, dP = dO V^T, delta = rowsum(dO * O), dS = P * (dP - delta), dQ = scale dS K,
 //   dK = scale dS^T Q.      T. Dao et al., "FlashAttention", 2022, algorithm 4. Sums in T.
 

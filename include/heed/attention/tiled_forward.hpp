@@ -1,6 +1,6 @@
 #pragma once
-// Scaled dot-product attention of one block of queries, a block of keys at a time, with the softmax kept running: memory for
-// one tile whatever the lengths.
+// Scaled dot-product attention of one block of queries, a block of keys at a time, with the softmax kept running:
+// memory for one tile whatever the lengths.
 //   T. Dao, D. Fu, S. Ermon, A. Rudra, C. Re, "FlashAttention", 2022, algorithm 1, with the loops exchanged as in its
 //   successor (2023, algorithm 1). Sums in T.
 
@@ -116,9 +116,7 @@ class QueryBlockForward {
     }
   }
 
-  T* weights_row(Index r) const {
-    return &target_.weights(batch_, head_, block_.first + r, 0);
-  }
+  T* weights_row(Index r) const { return &target_.weights(batch_, head_, block_.first + r, 0); }
   void fill_weights() const {
     for (Index r = 0; call_.shape.key_length > 0 && r < block_.size(); ++r) {
       std::fill(weights_row(r), weights_row(r) + call_.shape.key_length, -std::numeric_limits<T>::infinity());
@@ -134,8 +132,9 @@ class QueryBlockForward {
     const bool undefined = scratch_.seen[r] && softmax.row_sum == T(0);
     for (Index e = 0; e < call_.shape.value_dim; ++e) {
       const T sum = scratch_.sum[r * call_.shape.value_dim + e];
-      target_.output(batch_, head_, query, e) =
-          undefined ? std::numeric_limits<T>::quiet_NaN() : scratch_.seen[r] ? sum * inverse : T(0);
+      target_.output(batch_, head_, query, e) = undefined          ? std::numeric_limits<T>::quiet_NaN()
+                                                : scratch_.seen[r] ? sum * inverse
+                                                                   : T(0);
     }
     if (target_.logsumexp.data) target_.logsumexp(batch_, head_, query) = softmax.logsumexp();
     if (target_.weights.data && call_.shape.key_length > 0) finish_weights(r, softmax, inverse);

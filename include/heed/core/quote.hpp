@@ -13,10 +13,11 @@ namespace heed::inline HEED_ABI {
 /// The most bytes of foreign text that a message shows.
 inline constexpr std::size_t max_quoted_bytes = 80;
 
-/// Whether a code point reorders or hides the text around it: bidirectional controls, zero-width signs, line separators.
+/// Whether a code point reorders or hides the text around it: bidirectional controls, zero-width signs, line
+/// separators.
 constexpr bool is_invisible_format(char32_t code) {
-  return (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) ||
-         code == 0x061C || code == 0xFEFF;
+  return (code >= 0x200B && code <= 0x200F) || (code >= 0x2028 && code <= 0x202E) ||
+         (code >= 0x2060 && code <= 0x206F) || code == 0x061C || code == 0xFEFF;
 }
 
 /// `text` with controls, invalid bytes, invisible formats, backslashes and double quotes as \n, \x1B, \u{202E} ...

@@ -1,6 +1,7 @@
 #pragma once
-// Files that are replaced as a whole or not at all: temp file in the same folder, full write, fsync, rename, fsync of the
-// folder. Whoever reads the path finds the old file or the new one, whatever is killed and whenever the disk is full.
+// Files that are replaced as a whole or not at all: temp file in the same folder, full write, fsync, rename, fsync of
+// the folder. Whoever reads the path finds the old file or the new one, whatever is killed and whenever the disk is
+// full.
 
 #include <atomic>
 #include <cerrno>
@@ -39,8 +40,9 @@ inline pid_t temp_owner(std::string_view name) {
   return complete && owner > 0 ? owner : 0;
 }
 
-/// Removes a temp file whose writer is gone. A writer holds a lock from its first to its last byte, so a free lock and a
-/// dead process (or, as process numbers come back and differ between containers, an old file) mean that nobody writes it.
+/// Removes a temp file whose writer is gone. A writer holds a lock from its first to its last byte, so a free lock and
+/// a dead process (or, as process numbers come back and differ between containers, an old file) mean that nobody
+/// writes it.
 inline void remove_if_abandoned(const std::filesystem::path& path, pid_t owner) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (file < 0) return;
@@ -55,7 +57,8 @@ inline void remove_if_abandoned(const std::filesystem::path& path, pid_t owner) 
 inline void remove_abandoned_temps(const std::filesystem::path& folder) {
   std::error_code ignored;
   for (std::filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
-    if (const pid_t owner = temp_owner(at->path().filename().string()); owner != 0) remove_if_abandoned(at->path(), owner);
+    if (const pid_t owner = temp_owner(at->path().filename().string()); owner != 0)
+      remove_if_abandoned(at->path(), owner);
   }
 }
 

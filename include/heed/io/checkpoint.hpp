@@ -1,7 +1,7 @@
 #pragma once
 // Checkpoints: a model's tensors under their dotted names ("encoder.weight_ih") in a safetensors file that other
-// frameworks can read, and beside them what heed adds: a `heed` metadata block (format version, configuration, who wrote
-// it), texts (vocabularies) and further sections of tensors (optimizer moments), whose names begin with "heed:".
+// frameworks can read, and beside them what heed adds: a `heed` metadata block (format version, configuration, who
+// wrote it), texts (vocabularies) and further sections of tensors (optimizer moments), whose names begin with "heed:".
 
 #include <cmath>
 #include <concepts>
@@ -53,9 +53,9 @@ class CheckpointWriter {
   /// Every tensor of a model (or a gradient, or a moment); the empty section is the model itself.
   template <class Model>
   void add(std::string_view section, const Model& model) {
-    for_each_parameter([&](std::string_view name, Role, const auto& tensor) {
-      tensors_.add(detail::tensor_name(section, name), tensor);
-    }, model);
+    for_each_parameter([&](std::string_view name, Role,
+                           const auto& tensor) { tensors_.add(detail::tensor_name(section, name), tensor); },
+                       model);
   }
   /// One more tensor or number in a section.
   template <class T, int Rank>
@@ -97,12 +97,14 @@ class Checkpoint {
     const nlohmann::json block = parse_json(found->second, place);
     const int version = json_field<int>(block, "format_version", place);
     if (version != checkpoint_format_version) {
-      raise(FormatError(file_.name(), "", "format version " + std::to_string(version) + ", this heed reads version " +
-                                              std::to_string(checkpoint_format_version)));
+      raise(FormatError(file_.name(), "",
+                        "format version " + std::to_string(version) + ", this heed reads version " +
+                            std::to_string(checkpoint_format_version)));
     }
     config_ = json_field<nlohmann::json>(block, "config", place).dump();
     texts_ = json_field<std::map<std::string, std::string>>(block, "texts", place);
-    written_by_ = json_field<std::string>(block, "library", place) + ", " + json_field<std::string>(block, "isa", place);
+    written_by_ =
+        json_field<std::string>(block, "library", place) + ", " + json_field<std::string>(block, "isa", place);
   }
 
   const SafetensorsFile& file() const { return file_; }
@@ -130,17 +132,19 @@ class Checkpoint {
     return file_.get<T, Rank>(detail::tensor_name(section, name));
   }
 
-  /// Loads a section into a model whose tensors have their sizes already. Throws FormatError that lists every tensor that
-  /// is missing, left over or of another shape or type; then nothing was loaded.
+  /// Loads a section into a model whose tensors have their sizes already. Throws FormatError that lists every tensor
+  /// that is missing, left over or of another shape or type; then nothing was loaded.
   template <class Model>
   void load(std::string_view section, Model& model) const {
     std::set<std::string> wanted;
     std::vector<std::string> missing, different, extra;
-    for_each_parameter([&](std::string_view name, Role, auto& tensor) {
-      const std::string full = detail::tensor_name(section, name);
-      wanted.insert(full);
-      compare(full, tensor, missing, different);
-    }, model);
+    for_each_parameter(
+        [&](std::string_view name, Role, auto& tensor) {
+          const std::string full = detail::tensor_name(section, name);
+          wanted.insert(full);
+          compare(full, tensor, missing, different);
+        },
+        model);
     for (const std::string& name : file_.names()) {
       if (belongs_to(section, name) && !wanted.contains(name)) extra.push_back(quote(name));
     }
@@ -152,9 +156,9 @@ class Checkpoint {
     add("of another shape or type: ", different);
     add("left over: ", extra);
     if (!problem.empty()) raise(FormatError(file_.name(), "", "the tensors are not the model's; " + problem));
-    for_each_parameter([&](std::string_view name, Role, auto& tensor) {
-      file_.copy_to(detail::tensor_name(section, name), flat(tensor));
-    }, model);
+    for_each_parameter([&](std::string_view name, Role,
+                           auto& tensor) { file_.copy_to(detail::tensor_name(section, name), flat(tensor)); },
+                       model);
   }
 
  private:
@@ -168,7 +172,7 @@ class Checkpoint {
     if (found == file_.tensors().end()) return missing.push_back(quote(name));
     const TensorInfo& info = found->second;
     std::vector<Index> shape;
-    for (int axis = 0; axis < Rank; ++axis) shape.push_back(tensor.dimension(axis));
+    for (const Index extent : extents(tensor)) shape.push_back(extent);
     const bool readable = std::floating_point<T> ? is_loadable(info.dtype) : info.dtype == dtype_of<T>;
     if (readable && info.shape == shape) return;
     different.push_back(quote(name) + " (" + std::string(dtype_info(info.dtype).name) + " " + shape_text(info.shape) +
@@ -198,11 +202,13 @@ void load(const std::filesystem::path& path, Model& model) {
 template <class Model>
 std::string find_non_finite(const Model& model) {
   std::string first;
-  for_each_parameter([&](std::string_view name, Role, const auto& tensor) {
-    for (const auto value : flat(tensor)) {
-      if (first.empty() && !std::isfinite(static_cast<double>(value))) first = name;
-    }
-  }, model);
+  for_each_parameter(
+      [&](std::string_view name, Role, const auto& tensor) {
+        for (const auto value : flat(tensor)) {
+          if (first.empty() && !std::isfinite(static_cast<double>(value))) first = name;
+        }
+      },
+      model);
   return first;
 }
 

@@ -33,7 +33,7 @@ struct Heatmap {
 
 /// A heatmap of `weights` (rows, columns). Throws heed::Error when the labels do not fit the matrix or it is too large.
 template <class T>
-Heatmap make_heatmap(MatrixView<const T> weights, std::vector<std::string> rows, std::vector<std::string> columns,
+Heatmap make_heatmap(const MatrixView<T>& weights, std::vector<std::string> rows, std::vector<std::string> columns,
                      std::string title = "") {
   check_extent("make_heatmap", "rows", "size", static_cast<Index>(rows.size()), weights.rows);
   check_extent("make_heatmap", "columns", "size", static_cast<Index>(columns.size()), weights.cols);
@@ -54,18 +54,20 @@ namespace detail {
 inline std::string decimal(double value, int digits) {
   if (std::isnan(value)) return "NaN";
   char text[64];
-  const auto end = std::to_chars(text, text + sizeof text, std::clamp(value, -1e9, 1e9), std::chars_format::fixed, digits);
+  const auto end =
+      std::to_chars(text, text + sizeof text, std::clamp(value, -1e9, 1e9), std::chars_format::fixed, digits);
   return {text, end.ptr};
 }
 
-/// UTF-8 text made safe for XML: markup and invisible formats as references, controls as pictures (U+2400 ...), what XML
-/// has no character for as U+FFFD.
+/// UTF-8 text made safe for XML: markup and invisible formats as references, controls as pictures (U+2400 ...), what
+/// XML has no character for as U+FFFD.
 inline std::string xml_text(std::string_view text) {
   std::string safe;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t start = at;
     const char32_t code = next_code_point(text, at);
-    if (code < 0x20 || code == '&' || code == '<' || code == '>' || code == '"' || code == '\'' || is_invisible_format(code)) {
+    if (code < 0x20 || code == '&' || code == '<' || code == '>' || code == '"' || code == '\'' ||
+        is_invisible_format(code)) {
       safe += "&#" + std::to_string(static_cast<unsigned>(code < 0x20 ? 0x2400 + code : code)) + ';';
     } else if (is_control(code) || (code & 0xFFFEU) == 0xFFFE || (code == 0xFFFD && at == start + 1)) {
       safe += code == 0x7F ? "&#9249;" : "&#65533;";  // U+2421 is the picture of DEL
@@ -113,17 +115,20 @@ struct SvgLayout {
 
 inline constexpr std::string_view svg_style = R"(<style>
 svg{--page:#ffffff;--ink:#1c2033;--soft:#6b7191;--empty:#eef0f7;--full:#4338ca;--on:#ffffff}
-@media(prefers-color-scheme:dark){svg{--page:#14161f;--ink:#e6e8f2;--soft:#9aa0bd;--empty:#222637;--full:#8c9bff;--on:#11131c}}
-text{font-family:system-ui,-apple-system,"Segoe UI","Noto Sans","Noto Sans CJK SC","PingFang SC","Microsoft YaHei",sans-serif;
-font-size:14px;fill:#1c2033;fill:var(--ink)}
+@media(prefers-color-scheme:dark){
+svg{--page:#14161f;--ink:#e6e8f2;--soft:#9aa0bd;--empty:#222637;--full:#8c9bff;--on:#11131c}}
+text{font-family:system-ui,-apple-system,"Segoe UI","Noto Sans","Noto Sans CJK SC","PingFang SC","Microsoft YaHei",
+sans-serif;font-size:14px;fill:#1c2033;fill:var(--ink)}
 .page{fill:#ffffff;fill:var(--page)}.empty{fill:#eef0f7;fill:var(--empty)}.full{fill:#4338ca;fill:var(--full)}
-.stop{stop-color:#4338ca;stop-color:var(--full)}.row{text-anchor:end}.title{font-size:17px;font-weight:600}.soft{font-size:12px;fill:#6b7191;fill:var(--soft)}
+.stop{stop-color:#4338ca;stop-color:var(--full)}.row{text-anchor:end}.end{text-anchor:end}
+.title{font-size:17px;font-weight:600}.soft{font-size:12px;fill:#6b7191;fill:var(--soft)}
 .value{font-size:11.5px;text-anchor:middle;font-variant-numeric:tabular-nums;pointer-events:none}
-.on{fill:#ffffff;fill:var(--on)}.end{text-anchor:end}g.c:hover .empty{stroke:var(--full);stroke-width:2}
+.on{fill:#ffffff;fill:var(--on)}g.c:hover .empty{stroke:var(--full);stroke-width:2}
 </style>
 )";
 
-inline std::string svg_text(double x, double y, std::string_view cls, std::string_view text, std::string_view more = "") {
+inline std::string svg_text(double x, double y, std::string_view cls, std::string_view text,
+                            std::string_view more = "") {
   std::string element = "<text x=\"" + decimal(x, 1) + "\" y=\"" + decimal(y, 1) + '"';
   if (!cls.empty()) element += " class=\"" + std::string(cls) + '"';
   return element + std::string(more) + '>' + xml_text(text) + "</text>\n";
@@ -154,7 +159,8 @@ inline std::string svg_cell(const Heatmap& map, const SvgLayout& at, Index row, 
 inline std::string svg_scale(const SvgLayout& at, double y) {
   std::string scale = R"(<defs><linearGradient id="s"><stop offset="0" class="stop" stop-opacity="0"/>)"
                       R"(<stop offset="1" class="stop"/></linearGradient></defs>)";
-  scale += svg_rectangle(at.left, y, 180, 10, "class=\"empty\"") + svg_rectangle(at.left, y, 180, 10, "fill=\"url(#s)\"");
+  scale +=
+      svg_rectangle(at.left, y, 180, 10, "class=\"empty\"") + svg_rectangle(at.left, y, 180, 10, "fill=\"url(#s)\"");
   return scale + '\n' + svg_text(at.left, y + 28, "soft", "0 %") +
          svg_text(at.left + 90, y + 28, "soft", "attention", " text-anchor=\"middle\"") +
          svg_text(at.left + 180, y + 28, "soft end", "100 %");
@@ -167,8 +173,8 @@ inline std::string heatmap_svg(const Heatmap& map) {
   const detail::SvgLayout at(map);
   const std::string width = detail::decimal(at.width, 0), height = detail::decimal(at.height, 0);
   const std::string label = detail::xml_text(map.title.empty() ? "Attention weights" : map.title);
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"" + label + "\" width=\"" + width +
-                    "\" height=\"" + height + "\" viewBox=\"0 0 " + width + ' ' + height + "\">\n";
+  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"" + label + "\" width=\"" +
+                    width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + ' ' + height + "\">\n";
   svg += detail::svg_style;
   svg += "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
   if (!map.title.empty()) svg += detail::svg_text(detail::SvgLayout::margin, 38, "title", map.title);

@@ -48,7 +48,8 @@ inline std::string terminal_label(std::string_view label, Index columns) {
     const char32_t code = next_code_point(label, at);
     const std::string_view piece = label.substr(start, at - start);
     const bool joiner = code == 0x200D;  // holds an emoji together
-    const bool odd = !joiner && (is_control(code) || is_invisible_format(code) || (code == 0xFFFD && piece.size() == 1));
+    const bool odd =
+        !joiner && (is_control(code) || is_invisible_format(code) || (code == 0xFFFD && piece.size() == 1));
     safe += odd ? escaped(piece) : std::string(piece);
   }
   if (display_width(safe) > columns) safe = std::string(cut_to_width(safe, columns - 1)) + "…";
@@ -90,7 +91,8 @@ inline std::string terminal_block(const Heatmap& map, Index first, Index last, I
     const std::string label = terminal_label(map.rows[i], terminal_label_columns);
     std::string line = spaces(row_columns - display_width(label)) + label;
     for (Index j = first; j < last; ++j) {
-      line += ' ' + terminal_cell(map.weight(static_cast<Index>(i), j), widths[static_cast<std::size_t>(j - first)], style);
+      line +=
+          ' ' + terminal_cell(map.weight(static_cast<Index>(i), j), widths[static_cast<std::size_t>(j - first)], style);
     }
     while (line.ends_with(' ')) line.pop_back();
     text += line + '\n';
@@ -107,7 +109,8 @@ inline std::string heatmap_text(const Heatmap& map, const TerminalHeatmapOptions
   for (const std::string& row : map.rows) {
     row_columns = std::max(row_columns, display_width(detail::terminal_label(row, detail::terminal_label_columns)));
   }
-  std::string text = map.title.empty() ? "" : detail::terminal_label(map.title, std::max<Index>(options.columns, 8)) + '\n';
+  std::string text =
+      map.title.empty() ? "" : detail::terminal_label(map.title, std::max<Index>(options.columns, 8)) + '\n';
   const auto count = static_cast<Index>(map.columns.size());
   for (Index first = 0, last = 0; first < count; first = last) {
     Index used = row_columns;

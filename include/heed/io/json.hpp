@@ -15,8 +15,8 @@ namespace heed::inline HEED_ABI {
 
 inline constexpr int max_json_depth = 16;
 
-/// Parses `text`; `file` stands in messages. Throws FormatError with the byte for invalid JSON (NaN, comments, bad UTF-8,
-/// text behind the value), names that come twice in an object, and brackets nested deeper than max_json_depth.
+/// Parses `text`; `file` stands in messages. Throws FormatError with the byte for invalid JSON (NaN, comments, bad
+/// UTF-8, text behind the value), names that come twice in an object, and brackets nested deeper than max_json_depth.
 inline nlohmann::json parse_json(std::string_view text, const std::string& file) {
   using Json = nlohmann::json;
   std::vector<std::set<std::string>> names;  // of the objects that are open
@@ -30,7 +30,8 @@ inline nlohmann::json parse_json(std::string_view text, const std::string& file)
     } else if (event == Json::parse_event_t::key) {
       names.resize(static_cast<std::size_t>(depth));
       const auto& name = value.get_ref<const std::string&>();
-      if (!names.back().insert(name).second) raise(FormatError(file, "", "the JSON name " + quote(name) + " comes twice"));
+      if (!names.back().insert(name).second)
+        raise(FormatError(file, "", "the JSON name " + quote(name) + " comes twice"));
     }
     return true;
   };

@@ -92,7 +92,8 @@ inline Index header_length(std::span<const unsigned char, 8> prefix, Index file_
 }
 
 inline void check_file_size(Index size, const std::string& file) {
-  if (size < 8) raise(FormatError(file, "byte " + std::to_string(size), "shorter than 8 bytes: not a safetensors file"));
+  if (size < 8)
+    raise(FormatError(file, "byte " + std::to_string(size), "shorter than 8 bytes: not a safetensors file"));
 }
 
 }  // namespace detail
@@ -165,7 +166,8 @@ class SafetensorsFile {
   /// Copies a tensor of any rank as one row of numbers, converted as get does.
   template <class T>
   std::vector<T> values(std::string_view tensor) const {
-    static_assert(!std::is_same_v<T, bool>, "std::vector<bool> has no data(): use get<bool, Rank> or values<std::uint8_t>");
+    static_assert(!std::is_same_v<T, bool>,
+                  "std::vector<bool> has no data(): use get<bool, Rank> or values<std::uint8_t>");
     const TensorInfo& found = info(tensor);
     std::vector<T> result(static_cast<std::size_t>(found.size()));
     copy_values(tensor, found, result.data());

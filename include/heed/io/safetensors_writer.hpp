@@ -27,12 +27,12 @@ namespace heed::inline HEED_ABI {
 /// Collects tensors and texts, then saves them. The same content gives the same bytes.
 class SafetensorsWriter {
  public:
-  /// Adds a tensor without copying it: it must live and stay as it is until save(). Throws heed::Error for a name that is
-  /// taken, reserved, not UTF-8 or holds NUL.
+  /// Adds a tensor without copying it: it must live and stay as it is until save(). Throws heed::Error for a name that
+  /// is taken, reserved, not UTF-8 or holds NUL.
   template <class T, int Rank>
   void add(std::string_view name, const Tensor<T, Rank>& tensor) {
     std::vector<Index> shape;
-    for (int axis = 0; axis < Rank; ++axis) shape.push_back(tensor.dimension(axis));
+    for (const Index extent : extents(tensor)) shape.push_back(extent);
     insert(name, dtype_of<T>, std::move(shape), reinterpret_cast<const std::byte*>(tensor.data()), nullptr);
   }
   template <class T, int Rank>
@@ -128,9 +128,12 @@ class SafetensorsWriter {
     }
     text += '}';
     text.append((8 - text.size() % 8) % 8, ' ');
-    check(static_cast<Index>(text.size()) <= max_header_bytes && static_cast<Index>(tensors_.size()) <= max_header_tensors,
-          [&] { return "SafetensorsWriter: " + std::to_string(tensors_.size()) + " tensors with a header of " +
-                       std::to_string(text.size()) + " bytes are more than a reader accepts"; });
+    check(static_cast<Index>(text.size()) <= max_header_bytes &&
+              static_cast<Index>(tensors_.size()) <= max_header_tensors,
+          [&] {
+            return "SafetensorsWriter: " + std::to_string(tensors_.size()) + " tensors with a header of " +
+                   std::to_string(text.size()) + " bytes are more than a reader accepts";
+          });
     return text;
   }
 

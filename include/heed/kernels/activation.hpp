@@ -15,10 +15,10 @@ namespace heed::inline HEED_ABI {
 #pragma GCC diagnostic ignored "-Wshadow"  // g++ takes the enumerator tanh for a shadow of heed::tanh
 enum class Activation {
   identity,
-  relu,          ///< max(x, 0); slope 0 at 0
-  gelu,          ///< x Phi(x)
-  gelu_tanh,     ///< x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
-  silu,          ///< x sigmoid(x)
+  relu,       ///< max(x, 0); slope 0 at 0
+  gelu,       ///< x Phi(x)
+  gelu_tanh,  ///< x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))
+  silu,       ///< x sigmoid(x)
   tanh,
   sigmoid,
   elu,           ///< x above 0, alpha (exp(x) - 1) below
@@ -206,17 +206,28 @@ struct Softplus {
 template <class Use>
 void choose(Activation activation, ActivationOptions options, Use&& use) {
   switch (activation) {
-    case Activation::identity: return use(Identity{});
-    case Activation::relu: return use(Relu{});
-    case Activation::gelu: return use(Gelu{});
-    case Activation::gelu_tanh: return use(GeluTanh{});
-    case Activation::silu: return use(Silu{});
-    case Activation::tanh: return use(Tanh{});
-    case Activation::sigmoid: return use(Sigmoid{});
-    case Activation::elu: return use(Elu{options.alpha});
-    case Activation::leaky_relu: return use(LeakyRelu{options.alpha});
-    case Activation::softplus: return use(Softplus{});
-    case Activation::hard_sigmoid: return use(HardSigmoid{});
+    case Activation::identity:
+      return use(Identity{});
+    case Activation::relu:
+      return use(Relu{});
+    case Activation::gelu:
+      return use(Gelu{});
+    case Activation::gelu_tanh:
+      return use(GeluTanh{});
+    case Activation::silu:
+      return use(Silu{});
+    case Activation::tanh:
+      return use(Tanh{});
+    case Activation::sigmoid:
+      return use(Sigmoid{});
+    case Activation::elu:
+      return use(Elu{options.alpha});
+    case Activation::leaky_relu:
+      return use(LeakyRelu{options.alpha});
+    case Activation::softplus:
+      return use(Softplus{});
+    case Activation::hard_sigmoid:
+      return use(HardSigmoid{});
   }
 }
 
@@ -235,9 +246,8 @@ template <Real T, class Arch = default_arch>
 void activation_backward_row(Activation activation, const T* x, const T* d_y, T* d_x, Index size,
                              ActivationOptions options = {}) {
   activation_detail::choose(activation, options, [&](auto function) {
-    map_registers<T, Arch>(size, [&](Index j, auto part) {
-      part.store(d_x + j, part.load(d_y + j) * function.slope(part.load(x + j)));
-    });
+    map_registers<T, Arch>(
+        size, [&](Index j, auto part) { part.store(d_x + j, part.load(d_y + j) * function.slope(part.load(x + j))); });
   });
 }
 

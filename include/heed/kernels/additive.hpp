@@ -4,9 +4,9 @@
 //   e_ij = sum_u v_u tanh(q_iu + k_ju)        q = W_q query + b, k = W_k key: projected by the caller, U units each
 //
 // The (query_length, key_length, units) tensor is never stored; backward computes tanh again. Keys behind a sample's
-// length are left out by passing the view of the visible ones. Sums are kept in T. A score is one chain of registers over
-// the units, joined in a fixed order: it depends on its query and its key alone. Gradients add up over keys, then queries,
-// in ascending order.
+// length are left out by passing the view of the visible ones. Sums are kept in T. A score is one chain of registers
+// over the units, joined in a fixed order: it depends on its query and its key alone. Gradients add up over keys, then
+// queries, in ascending order.
 
 #include <heed/kernels/registers.hpp>
 #include <heed/simd/math.hpp>
@@ -16,15 +16,16 @@ namespace heed::inline HEED_ABI {
 /// What additive_scores_backward reads and writes. No output may overlap another view.
 template <Real T>
 struct AdditiveBackward {
-  MatrixView<const T> query;             ///< (query_length, units)
-  MatrixView<const T> key;               ///< (visible keys, units)
-  const T* v;                            ///< (units)
-  MatrixView<const T> d_scores;          ///< (query_length, at least the visible keys)
-  MatrixView<T> d_query;                 ///< (query_length, units), written
-  MatrixView<T> d_key;                   ///< (visible keys, units), added to
-  T* d_v;                                ///< (units), this call's sum is added once
-  MatrixView<const bool> allowed = {};   ///< (query_length, visible keys), stride 0 for one row for all queries: pairs that
-                                         ///< take part, d_scores of the others is not read; data null for all
+  MatrixView<const T> query;     ///< (query_length, units)
+  MatrixView<const T> key;       ///< (visible keys, units)
+  const T* v;                    ///< (units)
+  MatrixView<const T> d_scores;  ///< (query_length, at least the visible keys)
+  MatrixView<T> d_query;         ///< (query_length, units), written
+  MatrixView<T> d_key;           ///< (visible keys, units), added to
+  T* d_v;                        ///< (units), this call's sum is added once
+  /// (query_length, visible keys): pairs that take part; d_scores and keys of the others are not read. Stride 0 for one
+  /// row that holds for all queries, data null for all pairs.
+  MatrixView<const bool> allowed = {};
 };
 
 namespace additive_detail {
@@ -39,10 +40,11 @@ void score_keys(const T* query, MatrixView<const T> key, Index first, const T* v
   B sums[Keys];
   for (Index j = 0; j < Keys; ++j) sums[j] = B(T(0));
   const T* keys = key.row(first);
-  map_registers<T, Arch>(key.cols, [&](Index u, auto part) __attribute__((always_inline)) {
-    const B q = part.load(query + u), weight = part.load(v + u);
-    for (Index j = 0; j < Keys; ++j) sums[j] = fma(weight, tanh(q + part.load(keys + j * key.stride + u)), sums[j]);
-  });
+  map_registers<T, Arch>(
+      key.cols, [&](Index u, auto part) __attribute__((always_inline)) {
+        const B q = part.load(query + u), weight = part.load(v + u);
+        for (Index j = 0; j < Keys; ++j) sums[j] = fma(weight, tanh(q + part.load(keys + j * key.stride + u)), sums[j]);
+      });
   for (Index j = 0; j < Keys; ++j) scores[first + j] = reduce_add(sums[j]);
 }
 
@@ -76,8 +78,8 @@ void backward_units(const AdditiveBackward<T>& b, Index u, const Part& part) {
 }  // namespace additive_detail
 
 /// query (query_length, units), key (visible keys, units), v (units) -> the first key.rows columns of scores
-/// (query_length, at least the visible keys). Scores of keys that a mask hides are computed like all others: the softmax
-/// that takes the mask drops them.
+/// (query_length, at least the visible keys). Scores of keys that a mask hides are computed like all others: the
+/// softmax that takes the mask drops them.
 template <Real T, class Arch = default_arch>
 void additive_scores(MatrixView<const T> query, MatrixView<const T> key, const T* v, MatrixView<T> scores) {
   using namespace additive_detail;
@@ -91,8 +93,8 @@ void additive_scores(MatrixView<const T> query, MatrixView<const T> key, const T
   }
 }
 
-/// The backward of additive_scores. A caller that runs samples side by side gives each its own d_v row, zeroed, and adds
-/// the rows in the samples' order: the bits of adding them one after the other.
+/// The backward of additive_scores. A caller that runs samples side by side gives each its own d_v row, zeroed, and
+/// adds the rows in the samples' order: the bits of adding them one after the other.
 template <Real T, class Arch = default_arch>
 void additive_scores_backward(const AdditiveBackward<T>& b) {
   assert(b.query.cols == b.key.cols && b.d_scores.cols >= b.key.rows && b.d_scores.rows == b.query.rows);
@@ -105,9 +107,8 @@ void additive_scores_backward(const AdditiveBackward<T>& b) {
   for (; u + registers * width <= units; u += registers * width) {
     additive_detail::backward_units<registers>(b, u, FullRegister<T, Arch>{});
   }
-  map_registers<T, Arch>(units - u, [&](Index rest, auto part) {
-    additive_detail::backward_units<1>(b, u + rest, part);
-  });
+  map_registers<T, Arch>(units - u,
+                         [&](Index rest, auto part) { additive_detail::backward_units<1>(b, u + rest, part); });
 }
 
 }  // namespace heed::inline HEED_ABI

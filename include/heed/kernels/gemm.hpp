@@ -22,10 +22,6 @@ constexpr Index column_block(Index k, Index n) {
   const Index fitting = elements / std::max<Index>(1, depth_block<T, Arch>(k)) / panel * panel;
   return std::min(round_up(n, lanes<T, Arch>), std::max(panel, fitting));
 }
-/// Rows of a transposed a that are packed at once: 96 * 384 * 4 bytes = 144 KiB of L2.
-template <class T, class Arch>
-inline constexpr Index row_block = 16 * Blocks<T, Arch>::rows;
-
 template <class T>
 constexpr Strided<T> left_operand(Transpose ta, const MatrixView<const T>& a) {
   return ta == Transpose::no ? Strided<T>{a.data, a.stride, 1} : Strided<T>{a.data, 1, a.stride};
@@ -40,7 +36,8 @@ constexpr Strided<T> right_operand(Transpose tb, const MatrixView<const T>& b) {
 template <class T, class Arch, int Rows, int Vectors>
 void dispatch_cols(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c, Index cols) {
   if constexpr (Vectors > 1)
-    if (cols <= (Vectors - 1) * lanes<T, Arch>) return dispatch_cols<T, Arch, Rows, Vectors - 1>(k, a, b, b_step, c, cols);
+    if (cols <= (Vectors - 1) * lanes<T, Arch>)
+      return dispatch_cols<T, Arch, Rows, Vectors - 1>(k, a, b, b_step, c, cols);
   multiply_tile<T, Arch, Rows, Vectors>(k, a, b, b_step, c, cols);
 }
 template <class T, class Arch, int Rows>
@@ -63,36 +60,47 @@ void multiply_panels(Index rows, Index k, const Strided<T>& a, const Panels<T>& 
   constexpr Index panel = Blocks<T, Arch>::cols;
   for (Index j = 0; j < n; j += panel) {
     const Index cols = std::min(panel, n - j), step = round_up(cols, lanes<T, Arch>);
-    dispatch_tile<T, Arch, static_cast<int>(Blocks<T, Arch>::rows)>(
-        rows, k, a, b.data + j * b.depth + b.first * step, step, {c.data + j, c.stride, c.accumulate}, cols);
+    dispatch_tile<T, Arch, static_cast<int>(Blocks<T, Arch>::rows)>(rows, k, a, b.data + j * b.depth + b.first * step,
+                                                                    step, {c.data + j, c.stride, c.accumulate}, cols);
   }
 }
 
-/// c (m, n) = [c +] a (m, k) times panels; a is packed first where its rows are not contiguous.
+/// c (m, n) = [c +] a (m, k) times panels. A tile reads a where it lies, transposed or not: packing it was no faster.
 template <class T, class Arch>
-void multiply_block(Index m, Index k, const Strided<T>& a, const Panels<T>& b, const Target<T>& c, Index n, T* scratch) {
+void multiply_block(Index m, Index k, const Strided<T>& a, const Panels<T>& b, const Target<T>& c, Index n) {
   constexpr Index tile = Blocks<T, Arch>::rows;
-  for (Index first = 0; first < m; first += row_block<T, Arch>) {
-    const Index last = std::min(m, first + row_block<T, Arch>);
-    const bool pack = a.k_step != 1 && n > Blocks<T, Arch>::cols;
-    if (pack) pack_tiles<T, Arch>(a.rows_from(first), k, last - first, scratch);
-    for (Index i = first; i < last; i += tile) {
-      const Strided<T> rows =
-          pack ? Strided<T>{scratch + (i - first) / tile * tile_step * k, 1, tile_step} : a.rows_from(i);
-      multiply_panels<T, Arch>(std::min(tile, last - i), k, rows, b, {c.data + i * c.stride, c.stride, c.accumulate}, n);
+  for (Index i = 0; i < m; i += tile)
+    multiply_panels<T, Arch>(std::min(tile, m - i), k, a.rows_from(i), b,
+                             {c.data + i * c.stride, c.stride, c.accumulate}, n);
+}
+
+/// c = [c +] left right, with right packed block by block.
+template <class T, class Arch>
+void multiply_blocks(Index k, const Strided<T>& left, const Strided<T>& right, const MatrixView<T>& c,
+                     Accumulate accumulate, T* scratch) {
+  const Index columns = column_block<T, Arch>(k, c.cols);
+  Index first = 0;
+  do {  // also once for k = 0, which clears c
+    const Index depth = depth_block<T, Arch>(k - first);
+    const Accumulate mode = first == 0 ? accumulate : Accumulate::yes;
+    for (Index j = 0; j < c.cols; j += columns) {
+      const Index cols = std::min(columns, c.cols - j);
+      pack_panels<T, Arch>(right.rows_from(j).depth_from(first), depth, cols, scratch);
+      multiply_block<T, Arch>(c.rows, depth, left.depth_from(first), {scratch, depth, 0}, {c.data + j, c.stride, mode},
+                              cols);
     }
-  }
+    first += depth;
+  } while (first < k);
 }
 
 }  // namespace gemm_detail
 
-/// Elements of T that gemm and gemm_packed need as scratch, 64-byte aligned, for op(a) (m, k) and op(b) (k, n).
+/// Elements of T that gemm needs as scratch, 64-byte aligned, for op(a) (m, k) and op(b) (k, n).
 template <class T, class Arch = default_arch>
 constexpr Index gemm_scratch_size(Index m, Index n, Index k) {
   using namespace gemm_detail;
-  const Index depth = depth_block<T, Arch>(k);
-  const Index tiles = round_up(std::min(m, row_block<T, Arch>), Blocks<T, Arch>::rows) / Blocks<T, Arch>::rows;
-  return std::max(k * lanes<T, Arch>, depth * (column_block<T, Arch>(k, n) + tiles * tile_step));
+  const Index blocks = depth_block<T, Arch>(k) * column_block<T, Arch>(k, n);
+  return m == 0 || n == 0 ? 0 : std::max(k * lanes<T, Arch>, blocks);  // the first is a tail of multiply_few_rows
 }
 
 /// Elements of T, 64-byte aligned, of a packed op(b) (k, n).
@@ -108,10 +116,10 @@ void pack_b(Transpose tb, MatrixView<const T> b, T* packed) {
   gemm_detail::pack_panels<T, Arch>(gemm_detail::right_operand<T>(tb, b), k, n, packed);
 }
 
-/// c (m, n) = [c +] op(a) (m, k) op(b) (k, n), op(b) packed by pack_b<T, Arch>. scratch: gemm_scratch_size(m, n, k).
+/// c (m, n) = [c +] op(a) (m, k) op(b) (k, n), op(b) packed by pack_b<T, Arch>. Needs no scratch.
 template <class T, class Arch = default_arch>
-void gemm_packed(Transpose ta, MatrixView<const T> a, const T* packed, MatrixView<T> c, Index k, Accumulate accumulate,
-                 T* scratch) {
+void gemm_packed(Transpose ta, MatrixView<const T> a, const T* packed, MatrixView<T> c, Index k,
+                 Accumulate accumulate) {
   using namespace gemm_detail;
   assert((ta == Transpose::no ? a.rows : a.cols) == c.rows && (ta == Transpose::no ? a.cols : a.rows) == k);
   const Strided<T> left = left_operand<T>(ta, a);
@@ -122,7 +130,7 @@ void gemm_packed(Transpose ta, MatrixView<const T> a, const T* packed, MatrixVie
     const Accumulate mode = first == 0 ? accumulate : Accumulate::yes;
     for (Index j = 0; j < c.cols; j += columns)
       multiply_block<T, Arch>(c.rows, depth, left.depth_from(first), {packed + j * k, k, first},
-                              {c.data + j, c.stride, mode}, std::min(columns, c.cols - j), scratch);
+                              {c.data + j, c.stride, mode}, std::min(columns, c.cols - j));
     first += depth;
   } while (first < k);
 }
@@ -132,27 +140,33 @@ template <class T, class Arch = default_arch>
 void gemm(Transpose ta, MatrixView<const T> a, Transpose tb, MatrixView<const T> b, MatrixView<T> c,
           Accumulate accumulate, T* scratch) {
   using namespace gemm_detail;
-  const Index k = ta == Transpose::no ? a.cols : a.rows;
+  [[maybe_unused]] const Index k = ta == Transpose::no ? a.cols : a.rows;
   assert((ta == Transpose::no ? a.rows : a.cols) == c.rows);
   assert((tb == Transpose::no ? b.rows : b.cols) == k && (tb == Transpose::no ? b.cols : b.rows) == c.cols);
   const Strided<T> left = left_operand<T>(ta, a), right = right_operand<T>(tb, b);
-  if (c.rows == 0 || c.cols == 0) return;
+  const Transpose flipped = ta == Transpose::no ? Transpose::yes : Transpose::no;
+  if (c.empty()) return;
   if (c.rows <= few_rows<T, Arch>(tb))
-    return multiply_few_rows<T, Arch>(c.rows, k, left, tb, b, {c.data, c.stride, accumulate}, c.cols, scratch);
-  const Index columns = column_block<T, Arch>(k, c.cols);
-  T* left_scratch = scratch + depth_block<T, Arch>(k) * columns;
-  Index first = 0;
-  do {
-    const Index depth = depth_block<T, Arch>(k - first);
-    const Accumulate mode = first == 0 ? accumulate : Accumulate::yes;
-    for (Index j = 0; j < c.cols; j += columns) {
-      const Index cols = std::min(columns, c.cols - j);
-      pack_panels<T, Arch>(right.rows_from(j).depth_from(first), depth, cols, scratch);
-      multiply_block<T, Arch>(c.rows, depth, left.depth_from(first), {scratch, depth, 0}, {c.data + j, c.stride, mode},
-                              cols, left_scratch);
-    }
-    first += depth;
-  } while (first < k);
+    multiply_few_rows<T, Arch>(c.rows, k, left, tb, b, {c.data, c.stride, accumulate}, c.cols, scratch);
+  else if (c.cols == 1 && c.stride == 1)  // a column is one row of the transposed product
+    multiply_few_rows<T, Arch>(1, k, right, flipped, a, {c.data, c.rows, accumulate}, c.rows, scratch);
+  else
+    multiply_blocks<T, Arch>(k, left, right, c, accumulate, scratch);
+}
+
+/// Elements from one matrix of a batch to the next; 0 where all share one.
+struct BatchSteps {
+  Index a, b, c;
+};
+
+/// `batch` products, each as gemm, of matrices that follow the given ones at fixed steps.
+template <class T, class Arch = default_arch>
+void gemm_batched(Index batch, BatchSteps steps, Transpose ta, MatrixView<const T> a, Transpose tb,
+                  MatrixView<const T> b, MatrixView<T> c, Accumulate accumulate, T* scratch) {
+  for (Index i = 0; i < batch; ++i) {
+    gemm<T, Arch>(ta, a, tb, b, c, accumulate, scratch);
+    a.data += steps.a, b.data += steps.b, c.data += steps.c;
+  }
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -62,24 +62,6 @@ void pack_panels(const Strided<T>& b, Index k, Index n, T* packed) {
   }
 }
 
-/// Elements from one k to the next in a packed tile of a: whole registers are copied, not 6 elements.
-inline constexpr Index tile_step = 8;
-
-/// Rows of a transposed a (k, rows), Blocks::rows at a time: [tile][k][tile_step], so that a tile reads one cache line
-/// after another instead of one page after another.
-template <class T, class Arch>
-void pack_tiles(const Strided<T>& a, Index k, Index rows, T* packed) {
-  constexpr Index tile = Blocks<T, Arch>::rows;
-  static_assert(tile <= tile_step);
-  for (Index step = 0; step < k; ++step) {
-    const T* from = a.data + step * a.k_step;
-    T* to = packed + step * tile_step;
-    Index i = 0;
-    for (; i + tile_step <= rows; i += tile, to += tile_step * k) std::copy_n(from + i, tile_step, to);
-    for (; i < rows; i += tile, to += tile_step * k) std::copy_n(from + i, std::min(tile, rows - i), to);
-  }
-}
-
 }  // namespace gemm_detail
 
 }  // namespace heed::inline HEED_ABI

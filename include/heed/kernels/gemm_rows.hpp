@@ -8,22 +8,22 @@ namespace heed::inline HEED_ABI {
 
 namespace gemm_detail {
 
-/// Rows of b (k, n) that are read side by side: c passes through registers once per so many, and the hardware follows so
-/// many streams.
+/// Rows of b (k, n) that are read side by side: c passes through registers once per so many, and so many streams are
+/// what the hardware's prefetchers follow.
 inline constexpr Index streams = 16;
 
-/// Rows of c up to which multiply_few_rows is used: one register tile for b (k, n); for b (n, k), where each register of
-/// columns costs 16 loads and 8 shuffles per 4 k either way, as many as its accumulators allow.
+/// Rows of c up to which multiply_few_rows is used: for b (k, n) one register tile, which reads b once, as packing does;
+/// for b (n, k), where each register of columns takes 16-byte loads and shuffles either way, until packing wins.
 template <class T, class Arch>
 constexpr Index few_rows(Transpose tb) {
   return tb == Transpose::no ? Blocks<T, Arch>::rows : 4;
 }
 
 /// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers.
-/// `ahead` is how far behind b the rows begin that are multiplied next, or 0; they are brought into L1.
+/// The rows that are multiplied next, `ahead` elements behind b, are brought into L1 meanwhile.
 template <class T, class Arch, int Rows>
-[[gnu::noinline, gnu::flatten]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c,
-                                        Index ahead) {
+[[gnu::noinline, gnu::flatten]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride,
+                                                      const Target<T>& c, Index ahead) {
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>, group = column_group<T>, line = 64 / static_cast<Index>(sizeof(T));
   Sums<T, Arch, Rows, 1> sums;
@@ -69,8 +69,8 @@ void multiply_few_rows_transposed(Index k, const Strided<T>& a, const T* b, Inde
 template <class T, class Arch, int Rows>
 void multiply_few_rows_plain(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c, Index n,
                              T* scratch) {
-  constexpr Index width = lanes<T, Arch>, panel = Blocks<T, Arch>::cols, whole_panels = 0;
-  static_cast<void>(whole_panels);
+  constexpr Index width = lanes<T, Arch>, panel = Blocks<T, Arch>::cols;
+  constexpr int vectors = static_cast<int>(Blocks<T, Arch>::vectors);
   for (Index first = 0; first == 0 || first < k; first += streams) {
     const Index depth = std::min(streams, k - first);
     const Strided<T> left = a.depth_from(first);
@@ -78,8 +78,7 @@ void multiply_few_rows_plain(Index k, const Strided<T>& a, const T* b, Index str
     const Accumulate mode = first == 0 ? c.accumulate : Accumulate::yes;
     Index j = 0;
     for (; j + panel <= n; j += panel)
-      multiply_tile<T, Arch, Rows, static_cast<int>(Blocks<T, Arch>::vectors)>(depth, left, right + j, stride,
-                                                                              {c.data + j, c.stride, mode}, panel);
+      multiply_tile<T, Arch, Rows, vectors>(depth, left, right + j, stride, {c.data + j, c.stride, mode}, panel);
     for (; j + width <= n; j += width)
       multiply_tile<T, Arch, Rows, 1>(depth, left, right + j, stride, {c.data + j, c.stride, mode}, width);
     if (j < n) {

@@ -17,19 +17,15 @@ enum class Accumulate { no, yes };
 namespace gemm_detail {
 
 /// Register tile and cache blocks of one instruction set.
-/// Tile: rows * vectors accumulators + vectors of b + 1 broadcast of a must fit the register file: 6 * 4 + 4 + 1 = 29
-/// of AVX-512's and NEON's 32; 6 * 2 + 2 + 1 = 15 of AVX2's and SSE's 16. Two independent rows * vectors chains hide the
-/// fma latency of 4 (8 and more accumulators). Per k the tile loads rows + vectors values for rows * vectors fmas.
+/// Tile: rows * vectors sums, vectors of b and a broadcast of a fit the register file: 6 * 4 + 4 + 1 = 29 of the 32 of
+/// AVX-512 and NEON, 6 * 2 + 2 + 1 = 15 of the 16 of AVX2 and SSE. 12 or more independent chains hide the latency of an
+/// fma (4 or 5 cycles, one or two per cycle); per k the tile loads rows + vectors values for rows * vectors fmas.
 template <class T, class Arch>
 struct Blocks {
   static constexpr Index width = lanes<T, Arch>;
-#if defined(__AVX512F__) || defined(__aarch64__)
-  static constexpr Index rows = 6, vectors = 4;
-#else
-  static constexpr Index rows = 6, vectors = 2;
-#endif
+  static constexpr Index rows = 6, vectors = simd_detail::registers<Arch> == 32 ? 4 : 2;
   static constexpr Index cols = vectors * width;  // of one packed panel
-  // Rows of a (rows * depth elements: 6 * 384 * 4 bytes = 9 KiB) stay in L1 while the packed panels of b stream from L2.
+  // Rows of a (rows * depth elements: 6 * 384 * 4 bytes = 9 KiB) stay in L1 while packed panels of b stream from L2.
   static constexpr Index depth = 384 * 4 / static_cast<Index>(sizeof(T));
 };
 
@@ -85,7 +81,8 @@ struct Sums {
 /// c (Rows, cols) = [c +] a (Rows, k) b (k, cols), where cols ends in the last of Vectors registers; row k of b is at
 /// b + k * b_step and Vectors registers wide, all readable.
 template <class T, class Arch, int Rows, int Vectors>
-[[gnu::noinline, gnu::flatten]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c, Index cols) {
+[[gnu::noinline, gnu::flatten]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step,
+                                                   const Target<T>& c, Index cols) {
   using B = Batch<T, Arch>;
   Sums<T, Arch, Rows, Vectors> sums;
   sums.start(c, cols);

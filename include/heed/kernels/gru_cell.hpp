@@ -1,13 +1,13 @@
 #pragma once
-// The elementwise part of one step of a gated recurrent unit (Cho et al. 2014), forward and backward, for a batch of rows.
-// The products with the weights are the caller's. Gates lie in torch's order r, z, n; H is hidden_dim.
+// The elementwise part of one step of a gated recurrent unit (Cho et al. 2014), forward and backward, for a batch of
+// rows. The products with the weights are the caller's. Gates lie in torch's order r, z, n; H is hidden_dim.
 //
 //   r = gate(x_r + h_r)      z = gate(x_z + h_z)      h' = (1 - z) n + z h
 //   n = tanh(x_n + r h_n)        the reset-after form; gru_reset_before.hpp has the other one
 //
-// where x_g = W_ig x + b_ig and h_g = W_hg h + b_hg. Everything is computed in T, element by element: no row and no unit
-// depends on another. Rows that are not active keep their state and pass its gradient on. No view may overlap another
-// unless its description says so.
+// where x_g = W_ig x + b_ig and h_g = W_hg h + b_hg. Everything is computed in T, element by element: no row and no
+// unit depends on another. Rows that are not active keep their state and pass its gradient on. No view may overlap
+// another unless its description says so.
 
 #include <algorithm>
 
@@ -36,12 +36,12 @@ struct GruStepForward {
 /// One backward step of what a forward step saved.
 template <Real T>
 struct GruStepBackward {
-  MatrixView<const T> saved;     ///< (rows, 4H)
-  MatrixView<const T> state;     ///< (rows, H): h of the forward step
-  MatrixView<const T> d_next;    ///< (rows, H)
-  MatrixView<T> d_input;         ///< (rows, 3H), written; exactly 0 in rows that are not active
-  MatrixView<T> d_recurrent;     ///< (rows, 3H), written, as d_input
-  MatrixView<T> d_state;         ///< (rows, H), written: z * d_next; may be d_next. W_hh^T d_recurrent is added by the caller
+  MatrixView<const T> saved;   ///< (rows, 4H)
+  MatrixView<const T> state;   ///< (rows, H): h of the forward step
+  MatrixView<const T> d_next;  ///< (rows, H)
+  MatrixView<T> d_input;       ///< (rows, 3H), written; exactly 0 in rows that are not active
+  MatrixView<T> d_recurrent;   ///< (rows, 3H), written, as d_input
+  MatrixView<T> d_state;  ///< (rows, H), written: z * d_next; may be d_next. W_hh^T d_recurrent is added by the caller
   const bool* active = nullptr;  ///< (rows), as in the forward step
 };
 
@@ -117,18 +117,19 @@ void gru_step(const GruStepForward<T>& step, GruGate gate = GruGate::sigmoid) {
       const T *x = step.input.row(i), *a = step.recurrent.row(i), *h = step.state.row(i);
       T* next = step.next.row(i);
       T* saved = step.saved.data ? step.saved.row(i) : nullptr;
-      map_registers<T, Arch>(hidden, [&](Index j, auto part) __attribute__((always_inline)) {
-        const B r = function.value(part.load(x + j) + part.load(a + j));
-        const B z = function.value(part.load(x + hidden + j) + part.load(a + hidden + j));
-        const B recurrent = part.load(a + 2 * hidden + j);
-        const B n = tanh(fma(r, recurrent, part.load(x + 2 * hidden + j)));
-        part.store(next + j, gru_detail::mix(z, n, part.load(h + j)));
-        if (!saved) return;
-        part.store(saved + j, r);
-        part.store(saved + hidden + j, z);
-        part.store(saved + 2 * hidden + j, n);
-        part.store(saved + 3 * hidden + j, recurrent);
-      });
+      map_registers<T, Arch>(
+          hidden, [&](Index j, auto part) __attribute__((always_inline)) {
+            const B r = function.value(part.load(x + j) + part.load(a + j));
+            const B z = function.value(part.load(x + hidden + j) + part.load(a + hidden + j));
+            const B recurrent = part.load(a + 2 * hidden + j);
+            const B n = tanh(fma(r, recurrent, part.load(x + 2 * hidden + j)));
+            part.store(next + j, gru_detail::mix(z, n, part.load(h + j)));
+            if (!saved) return;
+            part.store(saved + j, r);
+            part.store(saved + hidden + j, z);
+            part.store(saved + 2 * hidden + j, n);
+            part.store(saved + 3 * hidden + j, recurrent);
+          });
     }
   });
 }
@@ -149,20 +150,21 @@ void gru_step_backward(const GruStepBackward<T>& step, GruGate gate = GruGate::s
       }
       const T *saved = step.saved.row(i), *h = step.state.row(i), *d_next = step.d_next.row(i);
       T *d_x = step.d_input.row(i), *d_a = step.d_recurrent.row(i), *d_h = step.d_state.row(i);
-      map_registers<T, Arch>(hidden, [&](Index j, auto part) __attribute__((always_inline)) {
-        const B d = part.load(d_next + j), r = part.load(saved + j), z = part.load(saved + hidden + j);
-        const B n = part.load(saved + 2 * hidden + j);
-        const B d_z = d * (part.load(h + j) - n) * function.slope(z);
-        const B d_n = d * (B(T(1)) - z) * fnma(n, n, B(T(1)));
-        const B d_r = d_n * part.load(saved + 3 * hidden + j) * function.slope(r);
-        part.store(d_x + j, d_r);
-        part.store(d_x + hidden + j, d_z);
-        part.store(d_x + 2 * hidden + j, d_n);
-        part.store(d_a + j, d_r);
-        part.store(d_a + hidden + j, d_z);
-        part.store(d_a + 2 * hidden + j, d_n * r);
-        part.store(d_h + j, d * z);
-      });
+      map_registers<T, Arch>(
+          hidden, [&](Index j, auto part) __attribute__((always_inline)) {
+            const B d = part.load(d_next + j), r = part.load(saved + j), z = part.load(saved + hidden + j);
+            const B n = part.load(saved + 2 * hidden + j);
+            const B d_z = d * (part.load(h + j) - n) * function.slope(z);
+            const B d_n = d * (B(T(1)) - z) * fnma(n, n, B(T(1)));
+            const B d_r = d_n * part.load(saved + 3 * hidden + j) * function.slope(r);
+            part.store(d_x + j, d_r);
+            part.store(d_x + hidden + j, d_z);
+            part.store(d_x + 2 * hidden + j, d_n);
+            part.store(d_a + j, d_r);
+            part.store(d_a + hidden + j, d_z);
+            part.store(d_a + 2 * hidden + j, d_n * r);
+            part.store(d_h + j, d * z);
+          });
     }
   });
 }

@@ -1,7 +1,7 @@
 #pragma once
 // The elementwise parts of a GRU step in the form of the paper (Cho et al. 2014; Keras reset_after=False, ONNX
-// linear_before_reset=0): the reset gate is applied to the state before the product. A step is two calls with the caller's
-// product between them, and so is its backward:
+// linear_before_reset=0): the reset gate is applied to the state before the product. A step is two calls with the
+// caller's product between them, and so is its backward:
 //
 //   gru_gates:      r = gate(x_r + h_r), z = gate(x_z + h_z), reset_state = r h
 //   (caller)        candidate = reset_state W_hn^T + b_hn

@@ -59,8 +59,8 @@ RowMoments<T> layer_norm_row(const T* x, const T* weight, const T* bias, T epsil
   return {mean, inverse};
 }
 
-/// x and d_y (size) and the forward's moments -> d_x (size), written; d_weight (size) and d_bias (size) are added to and
-/// may be null. d_x may be d_y. With g = d_y * weight and n = (x - mean) / deviation:
+/// x and d_y (size) and the forward's moments -> d_x (size), written; d_weight (size) and d_bias (size) are added to
+/// and may be null. d_x may be d_y. With g = d_y * weight and n = (x - mean) / deviation:
 /// d_x = (g - mean(g) - n mean(g n)) / deviation.
 template <Real T, class Arch = default_arch>
 void layer_norm_backward_row(const T* x, const T* weight, RowMoments<T> moments, const T* d_y, T* d_x, T* d_weight,
@@ -70,14 +70,15 @@ void layer_norm_backward_row(const T* x, const T* weight, RowMoments<T> moments,
   assert(size > 0);
   const B mean(moments.mean), inverse(moments.inverse_deviation);
   TurnSum<T, Arch> sum_g, sum_g_normal;
-  for_each_register<T, Arch>(size, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
-    const B d = part.load(d_y + j), w = load_or(part, weight, j, T(1));
-    const B normal = part.inside((part.load(x + j) - mean) * inverse);
-    sum_g.add_product(turn, d, w);
-    sum_g_normal.add_product(turn, d * w, normal);
-    if (d_weight) part.store(d_weight + j, fma(d, normal, part.load(d_weight + j)));
-    if (d_bias) part.store(d_bias + j, d + part.load(d_bias + j));
-  });
+  for_each_register<T, Arch>(
+      size, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
+        const B d = part.load(d_y + j), w = load_or(part, weight, j, T(1));
+        const B normal = part.inside((part.load(x + j) - mean) * inverse);
+        sum_g.add_product(turn, d, w);
+        sum_g_normal.add_product(turn, d * w, normal);
+        if (d_weight) part.store(d_weight + j, fma(d, normal, part.load(d_weight + j)));
+        if (d_bias) part.store(d_bias + j, d + part.load(d_bias + j));
+      });
   const T count = static_cast<T>(size);
   const B minus_mean_g(-sum_g.total() / count), mean_g_normal(sum_g_normal.total() / count);
   map_registers<T, Arch>(size, [&](Index j, auto part) {
@@ -100,8 +101,8 @@ T rms_norm_row(const T* x, const T* weight, T epsilon, T* y, Index size) {
   return factor;
 }
 
-/// x and d_y (size) and the forward's factor -> d_x (size), written; d_weight (size) is added to and may be null. d_x may
-/// be d_y. With g = d_y * weight and n = x * factor: d_x = (g - n mean(g n)) * factor.
+/// x and d_y (size) and the forward's factor -> d_x (size), written; d_weight (size) is added to and may be null. d_x
+/// may be d_y. With g = d_y * weight and n = x * factor: d_x = (g - n mean(g n)) * factor.
 template <Real T, class Arch = default_arch>
 void rms_norm_backward_row(const T* x, const T* weight, T factor, const T* d_y, T* d_x, T* d_weight, Index size) {
   using namespace normalization_detail;

@@ -146,8 +146,8 @@ inline void layer_norm_backward(const double* x, const double* weight, RowStatis
   }
 }
 
-/// Root-mean-square normalisation (Zhang, Sennrich 2019): y = x / sqrt(mean(x^2) + epsilon) * weight. Returns the factor
-/// 1 / sqrt(...).
+/// Root-mean-square normalisation (Zhang, Sennrich 2019): y = x / sqrt(mean(x^2) + epsilon) * weight. Returns the
+/// factor 1 / sqrt(...).
 inline double rms_norm(const double* x, const double* weight, double epsilon, double* y, Index size) {
   double mean_square = 0;
   for (Index j = 0; j < size; ++j) mean_square += x[j] * x[j] / static_cast<double>(size);

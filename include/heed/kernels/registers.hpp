@@ -1,6 +1,7 @@
 #pragma once
-// How kernels walk along a contiguous row: groups of four registers, the last one masked, never past the end. An element's
-// register, lane and turn follow from its place in the row, so its part of a sum is the same however far the row is padded.
+// How kernels walk along a contiguous row: groups of four registers, the last one masked, never past the end. An
+// element's register, lane and turn follow from its place in the row, so its part of a sum is the same however far the
+// row is padded.
 
 #include <algorithm>
 #include <cstddef>
@@ -31,9 +32,9 @@ struct TailRegister {
   }
 };
 
-/// Calls visit(first, part, turn) for every register of a row of `size`, four at a time: part is a FullRegister or, in the
-/// last group if it is incomplete, a TailRegister. turn is 0, 1, 2, 3, 0, ...: which of four sums a reduction adds to.
-/// It is a constant where `visit` is inlined: mark larger ones always_inline.
+/// Calls visit(first, part, turn) for every register of a row of `size`, four at a time: part is a FullRegister or, in
+/// the last group if it is incomplete, a TailRegister. turn is 0, 1, 2, 3, 0, ...: which of four sums a reduction adds
+/// to. It is a constant where `visit` is inlined: mark larger ones always_inline.
 template <class T, class Arch = default_arch, class Visit>
 inline void for_each_register(Index size, Visit&& visit) {
   constexpr Index width = lanes<T, Arch>;
@@ -61,15 +62,16 @@ inline void map_registers(Index size, Visit&& visit) {
   if (j < size) visit(j, TailRegister<T, Arch>{size - j});
 }
 
-/// map_registers whose full registers begin where `destination` is aligned, after a masked head: rows of odd sizes start
-/// anywhere, and a store that crosses a cache line costs several that do not.
+/// map_registers whose full registers begin where `destination` is aligned, after a masked head: rows of odd sizes
+/// start anywhere, and a store that crosses a cache line costs several that do not.
 template <class T, class Arch = default_arch, class Visit>
 inline void map_aligned_registers(const T* destination, Index size, Visit&& visit) {
   constexpr auto bytes = static_cast<std::uintptr_t>(lanes<T, Arch>) * sizeof(T);
   const auto behind = static_cast<Index>(reinterpret_cast<std::uintptr_t>(destination) % bytes / sizeof(T));
   const Index head = behind == 0 ? 0 : std::min(size, lanes<T, Arch> - behind);
   if (head > 0) visit(Index{0}, TailRegister<T, Arch>{head});
-  map_registers<T, Arch>(size - head, [&](Index j, auto part) __attribute__((always_inline)) { visit(head + j, part); });
+  map_registers<T, Arch>(
+      size - head, [&](Index j, auto part) __attribute__((always_inline)) { visit(head + j, part); });
 }
 
 /// Four registers that take turns in summing a row, so that additions do not wait for each other.

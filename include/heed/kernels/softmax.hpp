@@ -35,11 +35,12 @@ template <class T, class Arch>
 T exponentials(const T* x, T shift, T* p, Index n) {
   TurnSum<T, Arch> sum;
   const Batch<T, Arch> row_shift(shift);
-  for_each_register<T, Arch>(n, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
-    const Batch<T, Arch> e = exp(part.load(x + j, lowest<T>) - row_shift);
-    if (p) part.store(p + j, e);
-    sum.add(turn, e);
-  });
+  for_each_register<T, Arch>(
+      n, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
+        const Batch<T, Arch> e = exp(part.load(x + j, lowest<T>) - row_shift);
+        if (p) part.store(p + j, e);
+        sum.add(turn, e);
+      });
   return sum.total();
 }
 
@@ -66,8 +67,8 @@ T softmax_row(const T* x, T* p, Index visible, Index size) {
   return row_max + log(sum);
 }
 
-/// Softmax over the elements with allowed[j] of x into p (size); others are exactly 0 whatever x holds there. With a mask
-/// that is a prefix, the bits of the form above. Returns the logsumexp (-inf when none is allowed). p may be x.
+/// Softmax over the elements with allowed[j] of x into p (size); others are exactly 0 whatever x holds there. With a
+/// mask that is a prefix, the bits of the form above. Returns the logsumexp (-inf when none is allowed). p may be x.
 template <Real T, class Arch = default_arch>
 T softmax_row(const T* x, const bool* allowed, T* p, Index size) {
   using namespace softmax_detail;
@@ -83,11 +84,12 @@ T softmax_row(const T* x, const bool* allowed, T* p, Index size) {
   });
   const T row_max = reduce_max(row_maxima);
   TurnSum<T, Arch> turns;
-  for_each_register<T, Arch>(size, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
-    const Batch<T, Arch> e = exp(load_allowed(part, x + j, allowed + j, lowest<T>) - Batch<T, Arch>(row_max));
-    part.store(p + j, e);
-    turns.add(turn, e);
-  });
+  for_each_register<T, Arch>(
+      size, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
+        const Batch<T, Arch> e = exp(load_allowed(part, x + j, allowed + j, lowest<T>) - Batch<T, Arch>(row_max));
+        part.store(p + j, e);
+        turns.add(turn, e);
+      });
   const T sum = turns.total();
   const T inverse = T(1) / sum;
   for (Index j = 0; j < size; ++j) p[j] = allowed[j] ? p[j] * inverse : T(0);
@@ -99,13 +101,11 @@ T softmax_row(const T* x, const bool* allowed, T* p, Index size) {
 template <Real T, class Arch = default_arch>
 void softmax_backward_row(const T* p, const T* d_p, T* d_x, Index visible, Index size) {
   TurnSum<T, Arch> mean;
-  for_each_register<T, Arch>(visible, [&](Index j, auto part, int turn) {
-    mean.add_product(turn, part.load(p + j), part.load(d_p + j));
-  });
+  for_each_register<T, Arch>(
+      visible, [&](Index j, auto part, int turn) { mean.add_product(turn, part.load(p + j), part.load(d_p + j)); });
   const Batch<T, Arch> row_mean(mean.total());
-  map_registers<T, Arch>(visible, [&](Index j, auto part) {
-    part.store(d_x + j, part.load(p + j) * (part.load(d_p + j) - row_mean));
-  });
+  map_registers<T, Arch>(
+      visible, [&](Index j, auto part) { part.store(d_x + j, part.load(p + j) * (part.load(d_p + j) - row_mean)); });
   std::fill(d_x + visible, d_x + size, T(0));
 }
 
@@ -115,14 +115,15 @@ void softmax_backward_row(const T* p, const T* d_p, const bool* allowed, T* d_x,
   using namespace softmax_detail;
   TurnSum<T, Arch> mean;
   for_each_register<T, Arch>(size, [&](Index j, auto part, int turn) {
-    mean.add_product(turn, load_allowed(part, p + j, allowed + j, T(0)), load_allowed(part, d_p + j, allowed + j, T(0)));
+    mean.add_product(turn, load_allowed(part, p + j, allowed + j, T(0)),
+                     load_allowed(part, d_p + j, allowed + j, T(0)));
   });
   const T row_mean = mean.total();
   for (Index j = 0; j < size; ++j) d_x[j] = allowed[j] ? p[j] * (d_p[j] - row_mean) : T(0);
 }
 
-/// y_j = x_j - logsumexp(x) over the first `visible` elements; y (size) is -inf behind them. Returns the logsumexp. y may
-/// be x.
+/// y_j = x_j - logsumexp(x) over the first `visible` elements; y (size) is -inf behind them. Returns the logsumexp. y
+/// may be x.
 template <Real T, class Arch = default_arch>
 T log_softmax_row(const T* x, T* y, Index visible, Index size) {
   using namespace softmax_detail;
@@ -143,9 +144,10 @@ template <Real T, class Arch = default_arch>
 void log_softmax_backward_row(const T* y, const T* d_y, T* d_x, Index visible, Index size) {
   using namespace softmax_detail;
   const Batch<T, Arch> total(sum<T, Arch>(d_y, visible));
-  map_registers<T, Arch>(visible, [&](Index j, auto part) __attribute__((always_inline)) {
-    part.store(d_x + j, fnma(exp(part.load(y + j)), total, part.load(d_y + j)));
-  });
+  map_registers<T, Arch>(
+      visible, [&](Index j, auto part) __attribute__((always_inline)) {
+        part.store(d_x + j, fnma(exp(part.load(y + j)), total, part.load(d_y + j)));
+      });
   std::fill(d_x + visible, d_x + size, T(0));
 }
 

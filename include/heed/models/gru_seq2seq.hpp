@@ -11,15 +11,17 @@
 #include <vector>
 
 #include <heed/core/token_batch.hpp>
+#include <heed/models/gru_bridge.hpp>
 #include <heed/models/seq2seq_output.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/gru.hpp>
+#include <heed/nn/luong_decoder.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// The decoder's first state: the encoder's last one as it is, or tanh(W state) of both directions' (Bahdanau et al. 2015).
-enum class Bridge { copy, dense_tanh };
+/// How the decoder attends: additively, before its GRU reads the answer (Bahdanau), or multiplicatively behind it (Luong).
+enum class DecoderAttention { bahdanau, luong_dot, luong_general, luong_concat };
 
 /// Which tables share one tensor: none; the target embedding and the output layer's weight; these and the source embedding.
 enum class TiedEmbeddings { none, target_output, all };
@@ -35,8 +37,9 @@ struct GruSeq2Seq {
     Index readout_dim = 0;       // of a readout's tanh layer; 0: decoder_dim
     Index encoder_layers = 1;
     Directions encoder_directions = Directions::forward;
-    Bridge bridge = Bridge::copy;
-    ReadoutKind readout = ReadoutKind::state;
+    BridgeKind bridge = BridgeKind::copy;
+    DecoderAttention attention = DecoderAttention::bahdanau;
+    ReadoutKind readout = ReadoutKind::state;  // Luong's attention needs one that reads the context
     TiedEmbeddings tied = TiedEmbeddings::none;
     GruReset reset = GruReset::after;
     double dropout = 0;  // on both embeddings and behind the readout, while training
@@ -56,10 +59,11 @@ struct GruSeq2Seq {
     typename Embedding<T>::Cache source_ids, target_ids;
     typename Dropout<T>::Cache source_dropout, target_dropout;
     typename Gru<T>::Cache encoder;
-    Tensor<T, 2> bridge_input, bridge_output;
+    typename GruBridge<T>::Cache bridge;
     Encoded encoded;
     Tensor<T, 3> target_embedding;
-    typename BahdanauDecoder<T>::Cache decoder;
+    typename BahdanauDecoder<T>::Cache bahdanau;
+    typename LuongDecoder<T>::Cache luong;
     RecurrentRead<T> read;
     typename Seq2SeqOutput<T>::Cache output;
   };
@@ -68,8 +72,9 @@ struct GruSeq2Seq {
   Embedding<T> source_embedding;  // empty where all tables are one
   Embedding<T> target_embedding;
   Gru<T> encoder;
-  std::optional<Dense<T>> bridge;
-  BahdanauDecoder<T> decoder;
+  GruBridge<T> bridge;
+  std::optional<BahdanauDecoder<T>> bahdanau;  // one of these two is the decoder
+  std::optional<LuongDecoder<T>> luong;
   Seq2SeqOutput<T> output;
   Dropout<T> dropout;
 
@@ -78,7 +83,8 @@ struct GruSeq2Seq {
     visit("target_embedding", self.target_embedding...);
     visit("encoder", self.encoder...);
     visit("bridge", self.bridge...);
-    visit("decoder", self.decoder...);
+    visit("decoder", self.bahdanau...);
+    visit("decoder", self.luong...);
     visit("output", self.output...);
   }
 
@@ -96,15 +102,8 @@ struct GruSeq2Seq {
                       .directions = config.encoder_directions,
                       .reset = config.reset},
                      rng);
-    if (config.bridge == Bridge::dense_tanh) {
-      bridge.emplace(typename Dense<T>::Config{.in_features = memory_dim, .out_features = config.decoder_dim}, rng);
-    }
-    decoder = BahdanauDecoder<T>({.embedding_dim = config.embedding_dim,
-                                  .hidden_dim = config.decoder_dim,
-                                  .memory_dim = memory_dim,
-                                  .attention_units = config.attention_units,
-                                  .reset = config.reset},
-                                 rng);
+    bridge = GruBridge<T>(config.bridge, memory_dim, config.decoder_dim, rng);
+    make_decoder(memory_dim, rng);
     output = Seq2SeqOutput<T>({.kind = config.readout,
                                .hidden_dim = config.decoder_dim,
                                .memory_dim = memory_dim,
@@ -152,32 +151,71 @@ struct GruSeq2Seq {
     const bool is_tied = config.tied != TiedEmbeddings::none;
     auto d = output.backward(c.read, c.output, is_tied ? &target_embedding.weight : nullptr, grad.output,
                              is_tied ? &grad.target_embedding.weight : nullptr, executor);
-    auto d_read = decoder.backward(d.hidden, d.context.size() > 0 ? &d.context : nullptr, c.encoded.memory, c.read, c.decoder,
-                                   grad.decoder, executor);
-    if (d.embedding.size() > 0) d_read.embedding += d.embedding;
-    target_embedding.backward(dropout.backward(d_read.embedding, c.target_dropout), c.target_ids, grad.target_embedding,
-                              executor);
-    const Tensor<T, 3> d_state = bridge_backward(d_read.initial_state, c, grad, executor);
-    const auto d_source = encoder.backward(d_read.values, &d_state, c.encoder, grad.encoder, executor);
-    source_table(*this).backward(dropout.backward(d_source.x, c.source_dropout), c.source_ids, source_table(grad), executor);
+    const Tensor<T, 3>* d_context = d.context.size() > 0 ? &d.context : nullptr;
+    const auto finish = [&](auto d_read) {
+      if (d.embedding.size() > 0) d_read.embedding += d.embedding;
+      backward_below(d_read.embedding, d_read.values, d_read.initial_state, c, grad, executor);
+    };
+    if (bahdanau) {
+      finish(bahdanau->backward(d.hidden, d_context, c.encoded.memory, c.read, c.bahdanau, *grad.bahdanau, executor));
+    } else {
+      finish(luong->backward(d.hidden, d_context, c.encoded.memory, c.read, c.luong, *grad.luong, executor));
+    }
+  }
+
+  /// Calls use(decoder) with the decoder that this model has.
+  template <class Use>
+  decltype(auto) with_decoder(Use&& use) const {
+    return bahdanau ? use(*bahdanau) : use(*luong);
   }
 
  private:
+  void make_decoder(Index memory_dim, Rng& rng) {
+    if (config.attention == DecoderAttention::bahdanau) {
+      bahdanau.emplace(typename BahdanauDecoder<T>::Config{.embedding_dim = config.embedding_dim,
+                                                           .hidden_dim = config.decoder_dim,
+                                                           .memory_dim = memory_dim,
+                                                           .attention_units = config.attention_units,
+                                                           .reset = config.reset},
+                       rng);
+      return;
+    }
+    const LuongScore score = config.attention == DecoderAttention::luong_dot       ? LuongScore::dot
+                             : config.attention == DecoderAttention::luong_general ? LuongScore::general
+                                                                                   : LuongScore::concat;
+    luong.emplace(typename LuongDecoder<T>::Config{.embedding_dim = config.embedding_dim,
+                                                   .hidden_dim = config.decoder_dim,
+                                                   .memory_dim = memory_dim,
+                                                   .score = score,
+                                                   .attention_units = config.attention_units,
+                                                   .reset = config.reset},
+                  rng);
+  }
+
+  /// Embeddings, bridge and encoder, given the gradients that leave the decoder.
+  void backward_below(const Tensor<T, 3>& d_target, const Tensor<T, 3>& d_values, Tensor<T, 2>& d_initial, const Cache& c,
+                      GruSeq2Seq& grad, ExecutorRef executor) const {
+    target_embedding.backward(dropout.backward(d_target, c.target_dropout), c.target_ids, grad.target_embedding, executor);
+    const Tensor<T, 3> d_state =
+        bridge.backward(d_initial, c.bridge, config.encoder_layers, encoder.directions(), grad.bridge, executor);
+    const auto d_source = encoder.backward(d_values, &d_state, c.encoder, grad.encoder, executor);
+    source_table(*this).backward(dropout.backward(d_source.x, c.source_dropout), c.source_ids, source_table(grad), executor);
+  }
+
   static Config resolved(Config config) {
     if (config.decoder_dim == 0) config.decoder_dim = config.hidden_dim;
     if (config.attention_units == 0) config.attention_units = config.decoder_dim;
     if (config.readout_dim == 0) config.readout_dim = config.decoder_dim;
-    const Index memory_dim = config.hidden_dim * (config.encoder_directions == Directions::both ? 2 : 1);
     const Index output_dim = config.readout == ReadoutKind::state ? config.decoder_dim : config.readout_dim;
-    if (config.bridge == Bridge::copy) {
-      check_extent("GruSeq2Seq", "a bridge that copies", "decoder_dim", config.decoder_dim, memory_dim);
-    }
     if (config.tied != TiedEmbeddings::none) {
       check_extent("GruSeq2Seq", "a tied output layer", "embedding_dim", config.embedding_dim, output_dim);
     }
     if (config.tied == TiedEmbeddings::all) {
       check_extent("GruSeq2Seq", "one table for all", "source_vocab", config.source_vocab, config.target_vocab);
     }
+    check(config.attention == DecoderAttention::bahdanau || config.readout != ReadoutKind::state, [] {
+      return std::string("GruSeq2Seq: Luong's attention has readout state, wanted attentional or deep: one that reads it");
+    });
     return config;
   }
 
@@ -193,8 +231,9 @@ struct GruSeq2Seq {
         dropout.forward(source_table(*this).forward(source, c ? &c->source_ids : nullptr), options.rng,
                         c ? &c->source_dropout : nullptr, SequenceAxes::batch_step, executor);
     auto encoded = encoder.forward(embedded, {.lengths = lengths}, c ? &c->encoder : nullptr, executor);
-    Tensor<T, 2> state = bridge_forward(encoded.state, c, executor);
-    return {decoder.remember(std::move(encoded.output), lengths, executor), std::move(state)};
+    Tensor<T, 2> state = bridge.forward(encoded.state, encoder.directions(), c ? &c->bridge : nullptr, executor);
+    return {with_decoder([&](const auto& d) { return d.remember(std::move(encoded.output), lengths, executor); }),
+            std::move(state)};
   }
 
   /// Runs encoder and decoder over a batch; leaves everything in c and returns the (dropped) target embeddings.
@@ -205,46 +244,9 @@ struct GruSeq2Seq {
     c.encoded = encode_with(batch.source, batch.source_lengths, options, &c, executor);
     Tensor<T, 3> embedded = dropout.forward(target_embedding.forward(batch.target_input, &c.target_ids), options.rng,
                                             &c.target_dropout, SequenceAxes::batch_step, executor);
-    c.read = decoder.forward(embedded, c.encoded.memory, c.encoded.state, &c.decoder, executor);
+    c.read = bahdanau ? bahdanau->forward(embedded, c.encoded.memory, c.encoded.state, &c.bahdanau, executor)
+                      : luong->forward(embedded, c.encoded.memory, c.encoded.state, &c.luong, executor);
     return embedded;
-  }
-
-  /// The last layer's states (directions, batch, hidden) -> the decoder's first state (batch, decoder_dim).
-  Tensor<T, 2> bridge_forward(const Tensor<T, 3>& states, Cache* c, ExecutorRef executor) const {
-    const Index batch = states.dimension(1), hidden = config.hidden_dim, directions = encoder.directions();
-    Tensor<T, 2> joined(batch, directions * hidden);
-    for (Index d = 0; d < directions; ++d) {
-      const T* const state = states.data() + (states.dimension(0) - directions + d) * batch * hidden;
-      for (Index b = 0; b < batch; ++b) std::copy_n(state + b * hidden, hidden, &joined(b, d * hidden));
-    }
-    if (!bridge) return joined;
-    Tensor<T, 2> state(batch, config.decoder_dim);
-    bridge->forward_into(as_matrix(std::as_const(joined)), as_matrix(state), executor);
-    activation_row<T>(Activation::tanh, state.data(), state.data(), state.size());
-    if (c) c->bridge_input = std::move(joined), c->bridge_output = state;
-    return state;
-  }
-  /// The way back: d_state (batch, decoder_dim) -> (layers * directions, batch, hidden), zero but for the last layer.
-  Tensor<T, 3> bridge_backward(Tensor<T, 2>& d_state, const Cache& c, GruSeq2Seq& grad, ExecutorRef executor) const {
-    const Index batch = d_state.dimension(0), hidden = config.hidden_dim, directions = encoder.directions();
-    const Index runs = config.encoder_layers * directions;
-    Tensor<T, 2> d_joined(batch, directions * hidden);
-    if (bridge) {
-      for (Index i = 0; i < d_state.size(); ++i) {
-        const T t = c.bridge_output.data()[i];
-        d_state.data()[i] *= fnma(t, t, T(1));
-      }
-      bridge->backward_into(as_matrix(std::as_const(d_state)), as_matrix(c.bridge_input), *grad.bridge, as_matrix(d_joined),
-                            executor);
-    } else {
-      d_joined = d_state;
-    }
-    Tensor<T, 3> d_states = zeros<T, 3>({runs, batch, hidden});
-    for (Index d = 0; d < directions; ++d) {
-      T* const state = d_states.data() + (runs - directions + d) * batch * hidden;
-      for (Index b = 0; b < batch; ++b) std::copy_n(&d_joined(b, d * hidden), hidden, state + b * hidden);
-    }
-    return d_states;
   }
 };
 

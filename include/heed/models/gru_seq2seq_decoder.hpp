@@ -48,7 +48,9 @@ class GruSeq2SeqDecoder {
     weights_.resize(rows(), memory_.values.dimension(1));
     logits_.resize(rows(), vocab_size());
     model_.target_embedding.forward_into(tokens, as_matrix(embedded_));
-    model_.decoder.step(memory_, sources_, embedded_, state_, context_, weights_, executor_);
+    model_.with_decoder([&](const auto& decoder) {
+      decoder.step(memory_, sources_, embedded_, state_, context_, weights_, executor_);
+    });
     const Tensor<T, 2> features = model_.output.readout.forward(
         {as_matrix(std::as_const(state_)), as_matrix(std::as_const(context_)), as_matrix(std::as_const(embedded_))}, nullptr, {},
         nullptr, executor_);

@@ -81,8 +81,8 @@ struct Dense {
   Index in_features() const { return weight.dimension(1); }
   Index out_features() const { return weight.dimension(0); }
 
-  /// x (..., in_features) -> y (..., out_features). cache null: inference. Each y is one chain of fused multiply-adds over
-  /// in_features that starts from the bias. Throws heed::Error on another last extent.
+  /// x (..., in_features) -> y (..., out_features). cache null: inference. Each y is one chain of fused multiply-adds
+  /// over in_features that starts from the bias. Throws heed::Error on another last extent.
   template <int Rank>
   Tensor<T, Rank> forward(const Tensor<T, Rank>& x, Cache* cache = nullptr,
                           ExecutorRef executor = default_executor()) const {
@@ -107,11 +107,12 @@ struct Dense {
     check_shape("Dense::forward", "y", Extents<2>{y.rows, y.cols}, Extents<2>{x.rows, out_features()});
     const bool biased = bias.size() > 0;
     for (Index i = 0; biased && i < y.rows; ++i) std::copy(bias.data(), bias.data() + y.cols, y.row(i));
-    matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no, executor);
+    matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no,
+              executor);
   }
 
-  /// d_y (rows, out_features), the forward's x (rows, in_features) -> adds to grad; d_x (rows, in_features), overwritten,
-  /// or an empty view where nobody needs it.
+  /// d_y (rows, out_features), the forward's x (rows, in_features) -> adds to grad; d_x (rows, in_features),
+  /// overwritten, or an empty view where nobody needs it.
   void backward_into(MatrixView<const T> d_y, MatrixView<const T> x, Dense& grad, MatrixView<T> d_x,
                      ExecutorRef executor = default_executor()) const {
     check_shape("Dense::backward", "d_y", Extents<2>{d_y.rows, d_y.cols}, Extents<2>{-1, out_features()});
@@ -128,8 +129,8 @@ struct Dense {
 
  private:
   template <int Rank>
-  static Extents<Rank> with_last(const char* function, const char* argument, const Tensor<T, Rank>& tensor, Index wanted,
-                                 Index replacement) {
+  static Extents<Rank> with_last(const char* function, const char* argument, const Tensor<T, Rank>& tensor,
+                                 Index wanted, Index replacement) {
     static_assert(Rank >= 1);
     Extents<Rank> shape = extents(tensor), expected;
     expected.fill(-1);

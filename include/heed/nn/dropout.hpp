@@ -1,9 +1,10 @@
 #pragma once
-// Dropout (N. Srivastava et al., JMLR 2014), inverted: kept elements are divided by 1 - rate while training, and nothing
-// happens at evaluation.
+// Dropout (N. Srivastava et al., JMLR 2014), inverted: kept elements are divided by 1 - rate while training, and
+// nothing happens at evaluation.
 //
-// The bit of an element is Philox4x32-10 of (seed, offset) at its coordinate (sample, step, feature), never at a flattened
-// index: padding a batch further, other samples beside it or another number of threads change no sample's bits.
+// The bit of an element is Philox4x32-10 of (seed, offset) at its coordinate (sample, step, feature), never at a
+// flattened index: padding a batch further, other samples beside it or another number of threads change no sample's
+// bits.
 //
 // Who hands out seed and offset: whoever trains owns one Rng {seed, offset}; each forward with a non-null rng takes
 // rng->next(), that is the seed and the current offset, which then moves on by one. Saving those two numbers with a
@@ -31,9 +32,11 @@ template <class T>
 struct Dropout {
   double rate = 0;  // the probability to drop, 0 to 1
 
-  /// What backward needs: 0 or 1 / (1 - rate) per element in memory order; empty when nothing was dropped.
+  /// What backward needs: 0 or 1 / (1 - rate) per element in memory order, empty when nothing was dropped; and how many
+  /// elements the forward had, -1 before any.
   struct Cache {
     std::vector<T> factor;
+    Index size = -1;
   };
 
   static void fields(auto&&, auto&...) {}  // no parameters
@@ -42,8 +45,9 @@ struct Dropout {
   /// Throws heed::Error unless 0 <= rate <= 1; rate 1 gives zeros.
   explicit Dropout(double probability) : rate(probability) { check_rate(); }
 
-  /// x (batch, features), or (batch, step, features) or (step, batch, features) as `axes` says -> y of the same shape. rng
-  /// null: evaluation, y is x. cache null: no backward will follow. A dropped element is 0 even where x is not finite.
+  /// x (batch, features), or (batch, step, features) or (step, batch, features) as `axes` says -> y of the same shape.
+  /// rng null: evaluation, y is x. cache null: no backward will follow. A dropped element is 0 even where x is not
+  /// finite.
   template <int Rank>
   Tensor<T, Rank> forward(const Tensor<T, Rank>& x, Rng* rng, Cache* cache = nullptr,
                           SequenceAxes axes = SequenceAxes::batch_step,
@@ -51,7 +55,7 @@ struct Dropout {
     static_assert(Rank == 2 || Rank == 3);
     check_rate();
     Tensor<T, Rank> y = x;
-    if (cache) cache->factor.clear();
+    if (cache) cache->factor.clear(), cache->size = x.size();
     if (!rng) return y;
     const Rng drawn = rng->next();
     if (rate == 0) return y;
@@ -63,13 +67,12 @@ struct Dropout {
     return y;
   }
 
-  /// d_y -> d_x, both of x's shape.
+  /// d_y -> d_x, both of x's shape. Throws heed::Error when cache is of another size or of no forward.
   template <int Rank>
   Tensor<T, Rank> backward(const Tensor<T, Rank>& d_y, const Cache& cache) const {
+    check_extent("Dropout::backward", "d_y", "size", d_y.size(), cache.size);
     Tensor<T, Rank> d_x = d_y;
-    if (cache.factor.empty()) return d_x;
-    check_extent("Dropout::backward", "d_y", "size", d_y.size(), static_cast<Index>(cache.factor.size()));
-    scale(d_x.data(), cache.factor.data(), d_x.size());
+    if (!cache.factor.empty()) scale(d_x.data(), cache.factor.data(), d_x.size());
     return d_x;
   }
 
@@ -113,7 +116,8 @@ struct Dropout {
     };
     Index i = 0;
     for (; i + width <= size; i += width) store(x + i, scaled(load(x + i), load(factor + i)));
-    if (i < size) store_partial(x + i, scaled(load_partial(x + i, size - i), load_partial(factor + i, size - i)), size - i);
+    if (i < size)
+      store_partial(x + i, scaled(load_partial(x + i, size - i), load_partial(factor + i, size - i)), size - i);
   }
 };
 

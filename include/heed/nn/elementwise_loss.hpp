@@ -20,10 +20,12 @@ enum class Reduction { none, mean, sum };
 template <class T>
 struct ElementwiseLossOptions {
   Reduction reduction = Reduction::mean;
-  std::span<const T> upstream = {};  // what the gradient is multiplied by: empty 1, one number, or one per element (none)
+  std::span<const T> upstream =
+      {};  // what the gradient is multiplied by: empty 1, one number, or one per element (none)
 };
 
-/// loss is the mean, or the sum for `sum` and `none`; 0 where there are no elements. losses: one per element for `none`.
+/// loss is the mean, or the sum for `sum` and `none`; 0 where there are no elements. losses: one per element for
+/// `none`.
 template <class T, int Rank>
 struct ElementwiseLoss {
   double loss = 0;
@@ -34,7 +36,8 @@ struct ElementwiseLoss {
 
 namespace detail {
 
-/// Sums term(x, target) = {loss, derivative by x} over all elements; writes the derivatives, scaled, where d_x is given.
+/// Sums term(x, target) = {loss, derivative by x} over all elements; writes the derivatives, scaled, where d_x is
+/// given.
 template <class T, int Rank, class Term>
 ElementwiseLoss<T, Rank> reduce_elements(const char* function, const Tensor<T, Rank>& x, const Tensor<T, Rank>& target,
                                          const ElementwiseLossOptions<T>& options, Tensor<T, Rank>* d_x,
@@ -87,9 +90,8 @@ template <class T, int Rank>
 ElementwiseLoss<T, Rank> smooth_l1(const Tensor<T, Rank>& x, const Tensor<T, Rank>& target, double beta = 1,
                                    const std::type_identity_t<ElementwiseLossOptions<T>>& options = {},
                                    Tensor<T, Rank>* d_x = nullptr) {
-  check(beta >= 0 && std::isfinite(beta), [&] {
-    return "smooth_l1: beta is " + std::to_string(beta) + ", wanted a finite number from 0 up";
-  });
+  check(beta >= 0 && std::isfinite(beta),
+        [&] { return "smooth_l1: beta is " + std::to_string(beta) + ", wanted a finite number from 0 up"; });
   const T knee = static_cast<T>(beta);
   return detail::reduce_elements("smooth_l1", x, target, options, d_x, [knee](T a, T b) {
     const T distance = a - b, size = std::abs(distance);
@@ -98,8 +100,8 @@ ElementwiseLoss<T, Rank> smooth_l1(const Tensor<T, Rank>& x, const Tensor<T, Ran
   });
 }
 
-/// -(t log sigmoid(x) + (1 - t) log(1 - sigmoid(x))) with t = target (1 - label_smoothing) + label_smoothing / 2, without
-/// overflow for any x. Throws heed::Error for a label_smoothing outside [0, 1].
+/// -(t log sigmoid(x) + (1 - t) log(1 - sigmoid(x))) with t = target (1 - label_smoothing) + label_smoothing / 2,
+/// without overflow for any x. Throws heed::Error for a label_smoothing outside [0, 1].
 template <class T, int Rank>
 ElementwiseLoss<T, Rank> binary_cross_entropy(const Tensor<T, Rank>& logits, const Tensor<T, Rank>& target,
                                               double label_smoothing = 0,

@@ -23,7 +23,7 @@ struct Embedding {
     std::optional<Index> padding_id = {};  // this row starts at zero and gets no gradient
   };
 
-  Tensor<T, 2> weight;               // (vocab_size, embedding_dim)
+  Tensor<T, 2> weight;  // (vocab_size, embedding_dim)
   std::optional<Index> padding_id = {};
 
   /// What backward needs: the ids, in memory order.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -15,8 +16,8 @@
 namespace heed::inline HEED_ABI {
 
 struct GradientCheckOptions {
-  double step = 1e-5;                  // x +- step * max(1, |x|): with double the error is near step^2
-  Index elements_per_tensor = 200;     // larger tensors are sampled evenly
+  double step = 1e-5;               // x +- step * max(1, |x|): with double the error is near step^2
+  Index elements_per_tensor = 200;  // larger tensors are sampled evenly
 };
 
 /// What the check found: the largest |found - wanted| / max(1, |found|, |wanted|) and where. NaN counts as infinite.
@@ -48,7 +49,8 @@ void check_tensor_gradient(GradientCheckResult& result, std::string_view name, T
     return "check_gradients: the gradient of " + std::string(name) + " has " + std::to_string(grad.size()) +
            " elements, wanted " + std::to_string(value.size());
   });
-  const Index stride = std::max<Index>(1, (value.size() + options.elements_per_tensor - 1) / options.elements_per_tensor);
+  const Index stride =
+      std::max<Index>(1, (value.size() + options.elements_per_tensor - 1) / options.elements_per_tensor);
   for (Index i = 0; i < value.size(); i += stride) {
     double& element = value.data()[i];
     const double kept = element;
@@ -65,8 +67,8 @@ void check_tensor_gradient(GradientCheckResult& result, std::string_view name, T
 }  // namespace detail
 
 /// Checks the gradient of `model` (a layer with fields, of double) and of any number of (input, gradient) pairs of
-/// tensors. `loss()` computes a number from model and inputs as they are at that moment; `grad` is what backward added to
-/// zeros. Buffers are left out. Every value is as before when the call returns.
+/// tensors. `loss()` computes a number from model and inputs as they are at that moment; `grad` is what backward added
+/// to zeros. Buffers are left out. Every value is as before when the call returns.
 ///
 ///   const auto result = check_gradients(layer, grad, [&] { return total(layer.forward(x)); }, std::tie(x, d_x));
 ///   REQUIRE(result.worst_error < 1e-8);
@@ -86,9 +88,9 @@ GradientCheckResult check_gradients(const GradientCheckOptions& options, Model& 
       },
       model, grad);
   Index number = 0;
-  const auto check_input_pair = [&](const auto& pair) {
-    detail::check_tensor_gradient(result, "input " + std::to_string(number++), std::get<0>(pair), std::get<1>(pair), loss,
-                                  options);
+  [[maybe_unused]] const auto check_input_pair = [&](const auto& pair) {
+    detail::check_tensor_gradient(result, "input " + std::to_string(number++), std::get<0>(pair), std::get<1>(pair),
+                                  loss, options);
   };
   (check_input_pair(inputs), ...);
   return result;

@@ -43,10 +43,10 @@ struct Fans {
   double in, out;
 };
 template <class T, int Rank>
-  requires(Rank >= 2)
-Fans fans(const Tensor<T, Rank>& weight) {
+requires(Rank >= 2) Fans fans(const Tensor<T, Rank>& weight) {
   double field = 1;
-  for (int axis = 2; axis < Rank; ++axis) field *= static_cast<double>(weight.dimension(axis));
+  for (int axis = 2; axis < Rank; ++axis)
+    field *= static_cast<double>(weight.dimension(static_cast<std::size_t>(axis)));
   return {static_cast<double>(weight.dimension(1)) * field, static_cast<double>(weight.dimension(0)) * field};
 }
 
@@ -67,7 +67,8 @@ void he_normal(Tensor<T, Rank>& weight, Rng& rng) {
 
 namespace detail {
 
-/// Takes from row i what it shares with the rows above, then gives it length 1. Twice, since once leaves rounding behind.
+/// Takes from row i what it shares with the rows above, then gives it length 1. Twice, since once leaves rounding
+/// behind.
 inline void orthonormalise_row(std::vector<double>& rows, Index i, Index size) {
   double* const row = rows.data() + i * size;
   for (int pass = 0; pass < 2; ++pass) {
@@ -85,8 +86,8 @@ inline void orthonormalise_row(std::vector<double>& rows, Index i, Index size) {
 
 }  // namespace detail
 
-/// weight (rows, cols): gain times orthonormal rows where rows <= cols, orthonormal columns otherwise. Gram and Schmidt's
-/// procedure in double on normal numbers, whose result is uniform over all such matrices.
+/// weight (rows, cols): gain times orthonormal rows where rows <= cols, orthonormal columns otherwise. Gram and
+/// Schmidt's procedure in double on normal numbers, whose result is uniform over all such matrices.
 template <class T>
 void orthogonal(Tensor<T, 2>& weight, Rng& rng, double gain = 1) {
   const Index rows = weight.dimension(0), cols = weight.dimension(1);

@@ -50,9 +50,8 @@ struct LayerNorm {
     for (const Index extent : shape) {
       check(extent > 0, [&] { return "LayerNorm: shape is " + shape_text(shape) + ", wanted positive extents"; });
     }
-    check(epsilon >= 0 && std::isfinite(epsilon), [&] {
-      return "LayerNorm: epsilon is " + std::to_string(epsilon) + ", wanted a finite number from 0 up";
-    });
+    check(epsilon >= 0 && std::isfinite(epsilon),
+          [&] { return "LayerNorm: epsilon is " + std::to_string(epsilon) + ", wanted a finite number from 0 up"; });
     if (config.affine != Affine::none) weight = Tensor<T, Axes>(shape).setConstant(T(1));
     if (config.affine == Affine::weight_and_bias) bias = zeros<T, Axes>(shape);
   }

@@ -1,6 +1,6 @@
 #pragma once
-// Cross-entropy of class scores: loss and gradient in one pass over the scores. Targets are class ids or probabilities, the
-// class axis is any. Row losses are added in row order, in double: no thread count changes a bit.
+// Cross-entropy of class scores: loss and gradient in one pass over the scores. Targets are class ids or probabilities,
+// the class axis is any. Row losses are added in row order, in double: no thread count changes a bit.
 
 #include <algorithm>
 #include <span>
@@ -23,12 +23,12 @@ enum class Smoothing { all_classes, other_classes };
 template <class T>
 struct CrossEntropyOptions {
   Reduction reduction = Reduction::mean;
-  Index ignore = -100;                    // rows of this class id (a pad id) take no part in loss and gradient
+  Index ignore = -100;  // rows of this class id (a pad id) take no part in loss and gradient
   double label_smoothing = 0;
   Smoothing smoothing = Smoothing::all_classes;
   std::span<const T> class_weights = {};  // (classes); empty: all 1
   int class_axis = -1;                    // of the logits; negative counts from the last
-  std::span<const T> upstream = {};       // what the gradient is multiplied by: empty 1, one number, or one per row (none)
+  std::span<const T> upstream = {};  // what the gradient is multiplied by: empty 1, one number, or one per row (none)
 };
 
 /// loss is the mean, or the sum for `sum` and `none`. weight is what a mean divides by: the rows that count, each with
@@ -62,9 +62,8 @@ inline ClassLayout class_layout(std::span<const Index> shape, int class_axis) {
   for (int i = 0; i < axis; ++i) layout.outer *= shape[static_cast<std::size_t>(i)];
   layout.classes = shape[static_cast<std::size_t>(axis)];
   for (int i = axis + 1; i < rank; ++i) layout.inner *= shape[static_cast<std::size_t>(i)];
-  check(layout.classes > 0, [&] {
-    return "cross_entropy: logits has shape " + shape_text(shape) + ", wanted at least 1 class";
-  });
+  check(layout.classes > 0,
+        [&] { return "cross_entropy: logits has shape " + shape_text(shape) + ", wanted at least 1 class"; });
   return layout;
 }
 
@@ -136,7 +135,8 @@ struct CrossEntropyScratch;
 
 /// One row: its loss, and where gradient is given (it may be the logits themselves) scale times its gradient.
 template <class T, class Targets>
-T cross_entropy_at(Index row, const T* logits, T* gradient, const ClassLayout& layout, const Targets& targets, T scale) {
+T cross_entropy_at(Index row, const T* logits, T* gradient, const ClassLayout& layout, const Targets& targets,
+                   T scale) {
   const T* const from = logits + layout.begin(row);
   T* const to = gradient ? gradient + layout.begin(row) : nullptr;
   if (!targets.counted(row)) {
@@ -224,8 +224,8 @@ CrossEntropyLoss<T> cross_entropy_in_place(MatrixView<T> logits, std::span<const
   });
   detail::check_cross_entropy(options, layout);
   detail::check_class_ids<T>(targets, options, layout);
-  return detail::cross_entropy_over(logits.data, logits.data, layout, detail::IdTargets<T>(targets, options, layout.classes),
-                                    options, executor);
+  return detail::cross_entropy_over(logits.data, logits.data, layout,
+                                    detail::IdTargets<T>(targets, options, layout.classes), options, executor);
 }
 
 /// logits (..., classes, ...) of rank `Rank` against class ids, one per row, in the memory order of logits without its
@@ -252,7 +252,8 @@ CrossEntropyLoss<T> cross_entropy(const Tensor<T, Rank>& logits, const Tensor<T,
   check_shape("cross_entropy", "probabilities", extents(probabilities), extents(logits));
   if (d_logits && d_logits != &logits) d_logits->resize(logits.dimensions());
   return detail::cross_entropy_over(logits.data(), d_logits ? d_logits->data() : nullptr, layout,
-                                    detail::ProbabilityTargets<T>(probabilities.data(), options, layout), options, executor);
+                                    detail::ProbabilityTargets<T>(probabilities.data(), options, layout), options,
+                                    executor);
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -1,87 +1,19 @@
 #pragma once
-// One SIMD register and what is done with it: the only folder that names xsimd is this one, and this header hides what
-// differs between xsimd 8.1 and 14 or is wrong in some of them (fma on AVX-512, max of NaN, reductions, masked tails).
+// What is done with one register. Hides what differs between xsimd 8.1 and 14 or is wrong in some of them: fma on
+// AVX-512, max of NaN, reductions, masked tails.
 //
 // The operations are function objects, not functions: an unqualified fma(a, b, c) inside heed must never find
 // xsimd::fma through its arguments. Outside heed write heed::fma, heed::select, ...
 
-#include <array>
 #include <cassert>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
-#include <xsimd/xsimd.hpp>
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
-#include <heed/core/numeric.hpp>
-#include <heed/core/view.hpp>
-
-#if XSIMD_VERSION_MAJOR < 8 || (XSIMD_VERSION_MAJOR == 8 && XSIMD_VERSION_MINOR < 1)
-#error "heed: xsimd 8.1 or newer is needed"
-#endif
+#include <heed/simd/codegen.hpp>
 
 namespace heed::inline HEED_ABI {
-
-/// The widest instruction set that the including file is compiled for.
-using default_arch = xsimd::default_arch;
-
-/// One register of T: +, -, *, / and comparisons are lane by lane. a * b + c must be written fma(a, b, c).
-template <class T, class Arch = default_arch>
-using Batch = xsimd::batch<T, Arch>;
-
-/// One truth value per lane of Batch<T, Arch>.
-template <class T, class Arch = default_arch>
-using BatchMask = xsimd::batch_bool<T, Arch>;
-
-/// Elements of T in one register.
-template <class T, class Arch = default_arch>
-inline constexpr Index lanes = static_cast<Index>(Batch<T, Arch>::size);
-
-/// The xsimd that was compiled in: "8.1.0".
-inline constexpr std::array<int, 3> xsimd_version = {XSIMD_VERSION_MAJOR, XSIMD_VERSION_MINOR, XSIMD_VERSION_PATCH};
-
-namespace simd_detail {
-
-#if defined(__AVX512F__)
-template <class Arch>
-inline constexpr bool avx512 = std::is_base_of_v<xsimd::avx512f, Arch>;
-#else
-template <class Arch>
-inline constexpr bool avx512 = false;
-#endif
-#if defined(__AVX2__)
-template <class Arch>
-inline constexpr bool avx2 = std::is_base_of_v<xsimd::avx2, Arch> && !avx512<Arch>;
-#else
-template <class Arch>
-inline constexpr bool avx2 = false;
-#endif
-#if defined(__FMA__) || defined(__AVX512F__) || defined(__ARM_FEATURE_FMA)
-inline constexpr bool fused = true;
-#else
-inline constexpr bool fused = false;
-#endif
-
-#if defined(__AVX512F__)
-inline __mmask16 first_bits(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
-#endif
-#if defined(__AVX2__)
-// 8 ones, 8 zeros: a window of n words that starts n_set words before the zeros has its first n_set words set.
-alignas(64) inline constexpr std::int32_t mask_window[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
-template <class T>
-inline __m256i first_words(Index count) {
-  const std::int32_t* begin = mask_window + 8 - count * static_cast<Index>(sizeof(T) / 4);
-  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(begin));
-}
-#endif
-
-}  // namespace simd_detail
 
 /// All lanes x.
 template <Real T, class Arch = default_arch>
@@ -96,6 +28,19 @@ inline Batch<T, Arch> load(const T* p) {
 }
 
 namespace simd_detail {
+
+#if defined(__AVX512F__)
+inline __mmask16 first_bits(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
+#endif
+#if defined(__AVX2__)
+// 8 ones, 8 zeros: a window of n words that starts n_set words before the zeros has its first n_set words set.
+alignas(64) inline constexpr std::int32_t mask_window[16] = {-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0};
+template <class T>
+inline __m256i first_words(Index count) {
+  const std::int32_t* begin = mask_window + 8 - count * static_cast<Index>(sizeof(T) / 4);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(begin));
+}
+#endif
 
 struct Fma {
   template <Real T, class Arch>
@@ -266,45 +211,6 @@ inline Batch<T, Arch> load_partial(const T* p, Index count, T fill = T(0)) {
   alignas(64) T buffer[static_cast<std::size_t>(lanes<T, Arch>)];
   for (Index i = 0; i < lanes<T, Arch>; ++i) buffer[i] = i < count ? p[i] : fill;
   return Batch<T, Arch>::load_unaligned(buffer);
-}
-
-/// Hides from the compiler where x came from: a value that was loaded stays in its register instead of being loaded
-/// again by each of its uses (gcc 12 folds such loads, which makes a loop of fma's wait for the load ports).
-template <Real T, class Arch>
-inline void keep_in_register([[maybe_unused]] Batch<T, Arch>& x) {
-#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__aarch64__))
-  typename Batch<T, Arch>::register_type value = x;
-#if defined(__AVX512F__)
-  asm("" : "+v"(value));
-#elif defined(__x86_64__)
-  asm("" : "+x"(value));
-#else
-  asm("" : "+w"(value));
-#endif
-  x = Batch<T, Arch>(value);
-#endif
-}
-
-/// The same for an address: the compiler must not rewrite it in terms of others.
-template <class T>
-inline void keep_in_register([[maybe_unused]] const T*& p) {
-#if defined(__GNUC__) || defined(__clang__)
-  asm("" : "+r"(p));
-#endif
-}
-
-/// Asks for the cache line of p; any address is allowed.
-inline void prefetch([[maybe_unused]] const void* p) {
-#if defined(__GNUC__) || defined(__clang__)
-  __builtin_prefetch(p);
-#endif
-}
-
-/// Calls f(0), f(1), ..., f(Count - 1) with compile-time indices: a loop that is unrolled at every optimisation level.
-template <int Count, class F>
-[[gnu::always_inline]] inline void unroll(const F& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
-  (std::make_integer_sequence<int, Count>());
 }
 
 /// A batch whose lanes are 0, 1, 2, ...

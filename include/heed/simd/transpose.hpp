@@ -37,8 +37,10 @@ inline Batch<T, Arch> load_pieces(const PieceRows<T, Arch>& rows, Index offset) 
     x = _mm512_mask_broadcast_f32x4(x, 0x00f0, piece(1));
     x = _mm512_mask_broadcast_f32x4(x, 0x0f00, piece(2));
     x = _mm512_mask_broadcast_f32x4(x, 0xf000, piece(3));
-    if constexpr (std::same_as<T, float>) return x;
-    else return _mm512_castps_pd(x);
+    if constexpr (std::same_as<T, float>)
+      return x;
+    else
+      return _mm512_castps_pd(x);
   }
 #endif
 #if defined(__AVX2__)
@@ -51,12 +53,13 @@ inline Batch<T, Arch> load_pieces(const PieceRows<T, Arch>& rows, Index offset) 
 #endif
 }
 
-// Interleaves inside every 16 bytes: the lower or upper halves of a and b.
+// Interleaves inside every 16 bytes: the lower or upper halves of a and b. (Full masks: gcc 12 warns of the undefined
+// operand that its header gives the unmasked forms.)
 template <class T, class Arch>
 inline Batch<T, Arch> zip_low(const Batch<T, Arch>& a, const Batch<T, Arch>& b) {
 #if defined(__AVX512F__)
-  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_unpacklo_ps(a, b);
-  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_unpacklo_pd(a, b);
+  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_unpacklo_ps(0xffff, a, b);
+  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_unpacklo_pd(0xff, a, b);
 #endif
 #if defined(__AVX2__)
   if constexpr (avx2<Arch> && std::same_as<T, float>) return _mm256_unpacklo_ps(a, b);
@@ -67,8 +70,8 @@ inline Batch<T, Arch> zip_low(const Batch<T, Arch>& a, const Batch<T, Arch>& b) 
 template <class T, class Arch>
 inline Batch<T, Arch> zip_high(const Batch<T, Arch>& a, const Batch<T, Arch>& b) {
 #if defined(__AVX512F__)
-  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_unpackhi_ps(a, b);
-  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_unpackhi_pd(a, b);
+  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_unpackhi_ps(0xffff, a, b);
+  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_unpackhi_pd(0xff, a, b);
 #endif
 #if defined(__AVX2__)
   if constexpr (avx2<Arch> && std::same_as<T, float>) return _mm256_unpackhi_ps(a, b);

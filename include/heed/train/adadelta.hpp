@@ -38,8 +38,8 @@ struct Adadelta {
   /// model -= learning_rate * direction, in place; grad is not changed. grad has the model's structure and shapes.
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
-    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model, grad,
-                    square, moved);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model,
+                    grad, square, moved);
     progress(0) += 1;
   }
 
@@ -50,7 +50,10 @@ struct Adadelta {
     WeightDecay<T> decay;
 
     Rule(const AdadeltaOptions& o, Role role)
-        : rate(T(o.learning_rate)), smoothing(T(o.smoothing)), input(T(1 - o.smoothing)), epsilon(T(o.epsilon)),
+        : rate(T(o.learning_rate)),
+          smoothing(T(o.smoothing)),
+          input(T(1 - o.smoothing)),
+          epsilon(T(o.epsilon)),
           decay(o, role) {}
 
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& squares, Batch<T>& steps) const {

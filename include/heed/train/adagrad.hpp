@@ -8,10 +8,10 @@ namespace heed::inline HEED_ABI {
 
 struct AdagradOptions {
   double learning_rate = 1e-2;
-  double rate_decay = 0;                      // rate / (1 + steps done * rate_decay)
-  double epsilon = 1e-10;                     // Keras' own default is 1e-7
-  double initial_sum = 0;                     // Keras' own default is 0.1
-  double weight_decay = 0;                    // not for Role::no_decay
+  double rate_decay = 0;    // rate / (1 + steps done * rate_decay)
+  double epsilon = 1e-10;   // Keras' own default is 1e-7
+  double initial_sum = 0;   // Keras' own default is 0.1
+  double weight_decay = 0;  // not for Role::no_decay
   Decay decay = Decay::l2;
   Convention convention = Convention::torch;  // torch: sqrt(sum) + epsilon; keras: sqrt(sum + epsilon)
   FrozenFilter frozen = {};
@@ -35,15 +35,16 @@ struct Adagrad {
     check_options();
     const double start = options.initial_sum;
     for_each_parameter(
-        [start](std::string_view, Role, auto& tensor) { tensor.setConstant(scalar_t<decltype(tensor)>(start)); }, square);
+        [start](std::string_view, Role, auto& tensor) { tensor.setConstant(scalar_t<decltype(tensor)>(start)); },
+        square);
   }
 
   /// model -= learning_rate * direction, in place; grad is not changed. grad has the model's structure and shapes.
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
     const double rate = options.learning_rate / (1 + progress(0) * options.rate_decay);
-    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role, rate); }, options.frozen, executor, model,
-                    grad, square);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role, rate); }, options.frozen, executor,
+                    model, grad, square);
     progress(0) += 1;
   }
 

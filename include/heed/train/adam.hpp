@@ -1,7 +1,8 @@
 #pragma once
 // Adam, AMSGrad and AdamW: step = m' / (sqrt(v') + epsilon) with the bias-corrected moments of the gradient.
 // D. P. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, algorithm 1; S. Reddi et al., "On the
-// Convergence of Adam and Beyond", ICLR 2018 (AMSGrad); AdamW is .decay = Decay::decoupled. Moments in the model's type.
+// Convergence of Adam and Beyond", ICLR 2018 (AMSGrad). AdamW is .decay = Decay::decoupled. Moments are of the
+// model's type.
 
 #include <optional>
 
@@ -15,16 +16,17 @@ struct AdamOptions {
   double learning_rate = 1e-3;
   double beta1 = 0.9;
   double beta2 = 0.999;
-  double epsilon = 1e-8;                      // Keras' own default is 1e-7
-  double weight_decay = 0;                    // not for Role::no_decay
-  Decay decay = Decay::l2;                    // decoupled: AdamW
+  double epsilon = 1e-8;    // Keras' own default is 1e-7
+  double weight_decay = 0;  // not for Role::no_decay
+  Decay decay = Decay::l2;  // decoupled: AdamW
   SecondMoment second_moment = SecondMoment::average;
-  Convention convention = Convention::torch;  // torch: sqrt(v / (1 - beta2^t)) + epsilon; keras: sqrt(v) + epsilon, then corrected
+  Convention convention = Convention::torch;  // below the line: torch sqrt(v / (1 - beta2^t)) + epsilon, keras
+                                              // sqrt(v) + epsilon with the correction outside
   FrozenFilter frozen = {};
 };
 
-/// Adam optimizer(model, {.learning_rate = 1e-3}); optimizer.step(model, grad). The learning rate may be changed between
-/// steps: optimizer.options.learning_rate = schedule(step).
+/// Adam optimizer(model, {.learning_rate = 1e-3}); optimizer.step(model, grad). The learning rate may be changed
+/// between steps: optimizer.options.learning_rate = schedule(step).
 template <class Model>
 struct Adam {
   AdamOptions options;
@@ -69,7 +71,11 @@ struct Adam {
 
     // value -= rate * m / (sqrt(v) * root_scale + epsilon); both conventions are this with other constants
     Rule(const AdamOptions& o, Role role, double count)
-        : beta1(T(o.beta1)), input1(T(1 - o.beta1)), beta2(T(o.beta2)), input2(T(1 - o.beta2)), epsilon(T(o.epsilon)),
+        : beta1(T(o.beta1)),
+          input1(T(1 - o.beta1)),
+          beta2(T(o.beta2)),
+          input2(T(1 - o.beta2)),
+          epsilon(T(o.epsilon)),
           decay(o, role) {
       const double correction1 = 1 - std::pow(o.beta1, count);
       const double correction2 = std::sqrt(1 - std::pow(o.beta2, count));

@@ -1,6 +1,6 @@
 #pragma once
-// Learning-rate schedules that rise again: cosine with warm restarts, and one cycle. As in schedule.hpp, schedule(step) is
-// the rate in force for step 0, 1, 2, ...
+// Learning-rate schedules that rise again: cosine with warm restarts, and one cycle. As in schedule.hpp, schedule(step)
+// is the rate in force for step 0, 1, 2, ...
 
 #include <heed/train/schedule.hpp>
 

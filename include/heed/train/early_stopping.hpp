@@ -51,9 +51,8 @@ struct EarlyStopping {
   EarlyStopping() : EarlyStopping(Options{}) {}
   /// Throws heed::Error for a negative patience.
   explicit EarlyStopping(const Options& chosen) : options(chosen) {
-    check(options.patience >= 0, [&] {
-      return "EarlyStopping: patience is " + std::to_string(options.patience) + ", wanted 0 or more";
-    });
+    check(options.patience >= 0,
+          [&] { return "EarlyStopping: patience is " + std::to_string(options.patience) + ", wanted 0 or more"; });
     state.setValues({options.improvement.worst(), -1, 0, 0});
   }
 

@@ -36,8 +36,8 @@ struct Lion {
   /// model -= learning_rate * sign(direction), in place; grad is not changed and has the model's structure and shapes.
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
-    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model, grad,
-                    first);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model,
+                    grad, first);
     progress(0) += 1;
   }
 
@@ -48,7 +48,11 @@ struct Lion {
     WeightDecay<T> decay;
 
     Rule(const LionOptions& o, Role role)
-        : beta1(T(o.beta1)), input1(T(1 - o.beta1)), beta2(T(o.beta2)), input2(T(1 - o.beta2)), rate(T(o.learning_rate)),
+        : beta1(T(o.beta1)),
+          input1(T(1 - o.beta1)),
+          beta2(T(o.beta2)),
+          input2(T(1 - o.beta2)),
+          rate(T(o.learning_rate)),
           decay(o, role) {}
 
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& m) const {

@@ -63,8 +63,15 @@ struct Nadam {
     WeightDecay<T> decay;
 
     Rule(const NadamOptions& o, Role role, double grad_rate, double mean_rate, double correction)
-        : beta1(T(o.beta1)), input1(T(1 - o.beta1)), beta2(T(o.beta2)), input2(T(1 - o.beta2)), epsilon(T(o.epsilon)),
-          root_scale(T(1 / correction)), of_grad(T(grad_rate)), of_mean(T(mean_rate)), decay(o, role) {}
+        : beta1(T(o.beta1)),
+          input1(T(1 - o.beta1)),
+          beta2(T(o.beta2)),
+          input2(T(1 - o.beta2)),
+          epsilon(T(o.epsilon)),
+          root_scale(T(1 / correction)),
+          of_grad(T(grad_rate)),
+          of_mean(T(mean_rate)),
+          decay(o, role) {}
 
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& m, Batch<T>& v) const {
       decay.apply(value, grad);

@@ -1,7 +1,7 @@
 #pragma once
-// What all optimizers share: the walk over a model, its gradient and the optimizer's moments, cut into fixed blocks that
-// threads take, one fused pass over memory per block. An optimizer is a value: its options, a step count and moments that
-// are values of the model's own struct; its `fields` save and load like a model's.
+// What all optimizers share: the walk over a model, its gradient and the optimizer's moments, cut into fixed blocks
+// that threads take, one fused pass over memory per block. An optimizer is a value: its options, a step count and
+// moments that are values of the model's own struct; its `fields` save and load like a model's.
 
 #include <algorithm>
 #include <array>
@@ -60,7 +60,8 @@ inline constexpr Index optimizer_block = 8192;
 template <class T, std::size_t arrays>
 using ElementPointers = std::array<T*, arrays>;
 
-// rule(value, grad, state...) on every element of [first, first + count), in registers; state and value are written back.
+// rule(value, grad, state...) on every element of [first, first + count), in registers; state and value are written
+// back.
 template <class T, class Rule, std::size_t... s>
 void step_block(const Rule rule, T* value, const T* grad, const ElementPointers<T, sizeof...(s)>& state, Index count,
                 std::index_sequence<s...>) {
@@ -97,9 +98,10 @@ void step_tensor(const Rule& rule, T* value, const T* grad, const ElementPointer
 
 }  // namespace detail
 
-/// One step of an optimizer: for every parameter that is neither a buffer nor frozen, make_rule(T(), role) gives the rule
-/// of its element type, and rule(Batch& value, Batch grad, Batch& state...) is run on all its elements. The structures of
-/// model, gradient and states are compared before anything is written. Bits depend on no thread count: elements do not mix.
+/// One step of an optimizer: for every parameter that is neither a buffer nor frozen, make_rule(T(), role) gives the
+/// rule of its element type, and rule(Batch& value, Batch grad, Batch& state...) is run on all its elements. The
+/// structures of model, gradient and states are compared before anything is written. Bits depend on no thread count:
+/// elements do not mix.
 template <class MakeRule, class Model, class... States>
 void step_parameters(const MakeRule& make_rule, const FrozenFilter& frozen, ExecutorRef executor, Model& model,
                      const Model& grad, States&... states) {

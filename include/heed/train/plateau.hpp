@@ -34,9 +34,8 @@ struct PlateauSchedule {
   PlateauSchedule() : PlateauSchedule(Options{}) {}
   /// Throws heed::Error for a factor outside (0, 1) or a negative count.
   explicit PlateauSchedule(const Options& chosen) : options(chosen) {
-    check(options.factor > 0 && options.factor < 1, [&] {
-      return "PlateauSchedule: factor is " + std::to_string(options.factor) + ", wanted between 0 and 1";
-    });
+    check(options.factor > 0 && options.factor < 1,
+          [&] { return "PlateauSchedule: factor is " + std::to_string(options.factor) + ", wanted between 0 and 1"; });
     check(options.patience >= 0 && options.cooldown >= 0, [&] {
       return "PlateauSchedule: patience is " + std::to_string(options.patience) + " and cooldown " +
              std::to_string(options.cooldown) + ", wanted no negative ones";

@@ -40,8 +40,8 @@ struct Radam {
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
     const double count = progress(0) + 1;
-    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role, count); }, options.frozen, executor, model,
-                    grad, first, second);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role, count); }, options.frozen, executor,
+                    model, grad, first, second);
     progress(0) = count;
   }
 
@@ -53,7 +53,11 @@ struct Radam {
     WeightDecay<T> decay;
 
     Rule(const RadamOptions& o, Role role, double count)
-        : beta1(T(o.beta1)), input1(T(1 - o.beta1)), beta2(T(o.beta2)), input2(T(1 - o.beta2)), epsilon(T(o.epsilon)),
+        : beta1(T(o.beta1)),
+          input1(T(1 - o.beta1)),
+          beta2(T(o.beta2)),
+          input2(T(1 - o.beta2)),
+          epsilon(T(o.epsilon)),
           decay(o, role) {
       const double power = std::pow(o.beta2, count);
       const double longest = 2 / (1 - o.beta2) - 1;  // the length of the average, in the limit and now

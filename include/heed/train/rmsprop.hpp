@@ -6,17 +6,21 @@
 
 namespace heed::inline HEED_ABI {
 
-enum class MeanSquare { plain, centered };  // centered: minus the square of the mean gradient, an estimate of the variance
+enum class MeanSquare {
+  plain,
+  centered
+};  // centered: minus the square of the mean gradient, an estimate of the variance
 
 struct RmspropOptions {
-  double learning_rate = 1e-2;                // Keras' own default is 1e-3
-  double smoothing = 0.99;                    // torch's alpha, Keras' rho (0.9 there)
-  double epsilon = 1e-8;                      // Keras' own default is 1e-7
+  double learning_rate = 1e-2;  // Keras' own default is 1e-3
+  double smoothing = 0.99;      // torch's alpha, Keras' rho (0.9 there)
+  double epsilon = 1e-8;        // Keras' own default is 1e-7
   double momentum = 0;
   MeanSquare mean_square = MeanSquare::plain;
-  double weight_decay = 0;                    // not for Role::no_decay
+  double weight_decay = 0;  // not for Role::no_decay
   Decay decay = Decay::l2;
-  Convention convention = Convention::torch;  // torch: sqrt(v) + epsilon, rate outside the buffer; keras: sqrt(v + epsilon), inside
+  Convention convention = Convention::torch;  // torch: sqrt(v) + epsilon, the rate outside the momentum buffer; keras:
+                                              // sqrt(v + epsilon), the rate inside
   FrozenFilter frozen = {};
 };
 
@@ -44,8 +48,8 @@ struct Rmsprop {
   /// model -= learning_rate * direction, in place; grad is not changed. grad has the model's structure and shapes.
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
-    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model, grad,
-                    square, mean, velocity);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role); }, options.frozen, executor, model,
+                    grad, square, mean, velocity);
     progress(0) += 1;
   }
 
@@ -58,8 +62,14 @@ struct Rmsprop {
     Convention convention;
 
     Rule(const RmspropOptions& o, Role role)
-        : rate(T(o.learning_rate)), smoothing(T(o.smoothing)), input(T(1 - o.smoothing)), epsilon(T(o.epsilon)),
-          momentum(T(o.momentum)), decay(o, role), mean_square(o.mean_square), convention(o.convention) {}
+        : rate(T(o.learning_rate)),
+          smoothing(T(o.smoothing)),
+          input(T(1 - o.smoothing)),
+          epsilon(T(o.epsilon)),
+          momentum(T(o.momentum)),
+          decay(o, role),
+          mean_square(o.mean_square),
+          convention(o.convention) {}
 
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& squares, Batch<T>& means, Batch<T>& buffer) const {
       decay.apply(value, grad);

@@ -1,6 +1,6 @@
 #pragma once
-// Learning-rate schedules as plain values: schedule(step) is the rate in force for step 0, 1, 2, ...; any of them fits a
-// std::function<double(Index)>. A rate that answers to a metric is in plateau.hpp, restarts and one cycle in
+// Learning-rate schedules as plain values: schedule(step) is the rate in force for step 0, 1, 2, ...; any of them fits
+// a std::function<double(Index)>. A rate that answers to a metric is in plateau.hpp, restarts and one cycle in
 // cyclic_schedule.hpp.
 
 #include <algorithm>
@@ -13,8 +13,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// Which step the last warm-up step is: step / warmup reaches 1 at step `warmup`; (step + 1) / warmup one step earlier, and
-/// starts above 0.
+/// Which step the last warm-up step is: step / warmup reaches 1 at step `warmup`; (step + 1) / warmup one step earlier,
+/// and starts above 0.
 enum class WarmupCount { from_zero, from_one };
 
 /// What comes after the last step of a schedule: its last rate; or the formula goes on.
@@ -80,8 +80,9 @@ struct CosineSchedule {
   }
 };
 
-/// A straight line from 0 to rate over `warmup` steps, then over `steps` more end + (rate - end) (1 - progress)^power; `end`
-/// afterwards, or where repeat says so, again from the rate that each next multiple of `steps` gives (Keras' cycle).
+/// A straight line from 0 to rate over `warmup` steps, then over `steps` more end + (rate - end) (1 - progress)^power;
+/// `end` afterwards, or where repeat says so, again from the rate that each next multiple of `steps` gives (Keras'
+/// cycle).
 struct PolynomialSchedule {
   enum class Repeat { no, stretched };
 

@@ -10,12 +10,12 @@ enum class Momentum { classical, nesterov };
 
 struct SgdOptions {
   double learning_rate = 1e-2;
-  double momentum = 0;                            // 0: none
-  double dampening = 0;                           // torch only: buffer = momentum * buffer + (1 - dampening) * gradient
+  double momentum = 0;   // 0: none
+  double dampening = 0;  // torch only: buffer = momentum * buffer + (1 - dampening) * gradient
   Momentum kind = Momentum::classical;
-  double weight_decay = 0;                        // not for Role::no_decay
+  double weight_decay = 0;  // not for Role::no_decay
   Decay decay = Decay::l2;
-  Convention convention = Convention::torch;      // keras: the learning rate is inside the buffer
+  Convention convention = Convention::torch;  // keras: the learning rate is inside the buffer
   FrozenFilter frozen = {};
 };
 
@@ -42,9 +42,8 @@ struct Sgd {
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
     const bool first = progress(0) == 0;
-    step_parameters(
-        [&]<class T>(T, Role role) { return Rule<T>(options, role, first); }, options.frozen, executor, model, grad,
-        velocity);
+    step_parameters([&]<class T>(T, Role role) { return Rule<T>(options, role, first); }, options.frozen, executor,
+                    model, grad, velocity);
     progress(0) += 1;
   }
 
@@ -57,8 +56,12 @@ struct Sgd {
     Convention convention;
 
     Rule(const SgdOptions& o, Role role, bool first)
-        : rate(T(o.learning_rate)), momentum(T(o.momentum)), input(T(first ? 1 : 1 - o.dampening)),
-          decay(o, role), kind(o.kind), convention(o.convention) {}
+        : rate(T(o.learning_rate)),
+          momentum(T(o.momentum)),
+          input(T(first ? 1 : 1 - o.dampening)),
+          decay(o, role),
+          kind(o.kind),
+          convention(o.convention) {}
 
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& buffer) const {
       decay.apply(value, grad);
@@ -80,9 +83,8 @@ struct Sgd {
     check_option("Sgd", "momentum", options.momentum, 0, largest_rate);
     check_option("Sgd", "dampening", options.dampening, -largest_rate, largest_rate);
     const bool plain = options.momentum > 0 && options.dampening == 0;
-    check(options.kind == Momentum::classical || plain, [] {
-      return std::string("Sgd: kind is nesterov, wanted with it a momentum above 0 and no dampening");
-    });
+    check(options.kind == Momentum::classical || plain,
+          [] { return std::string("Sgd: kind is nesterov, wanted with it a momentum above 0 and no dampening"); });
   }
 };
 

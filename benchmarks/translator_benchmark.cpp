@@ -1,0 +1,119 @@
+// Whole training steps and greedy decoding of the GRU translator, in the configuration of the peers' scripts: vocabulary 10000,
+// embedding 128, hidden 256, batch 64, 20 + 20 steps, Adam; greedy decoding of one sentence of 20 tokens, never stopped early.
+//
+//   translator_benchmark [--threads=1,2]      rows gru_train_step/threads:<n>, gru_greedy_1sent/threads:<n>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <benchmark/benchmark.h>
+
+#include <heed/heed.hpp>
+#include <heed/version.hpp>
+
+namespace {
+
+using heed::Index;
+using Model = heed::GruSeq2Seq<float>;
+
+constexpr Index vocab = 10000, batch = 64, steps = 20;
+
+Model make_model() {
+  heed::Rng rng{1, 0};
+  return Model({.source_vocab = vocab, .target_vocab = vocab, .embedding_dim = 128, .hidden_dim = 256}, rng);
+}
+
+heed::TokenBatch random_batch(Index rows) {
+  heed::Rng rng{2, 0};
+  const auto ids = [&] {
+    heed::Tensor<Index, 2> tensor(rows, steps);
+    for (Index& id : heed::flat(tensor)) id = 1 + rng.below(vocab - 1);  // no padding: every position counts
+    return tensor;
+  };
+  const std::vector<Index> lengths(static_cast<std::size_t>(rows), steps);
+  return {ids(), lengths, ids(), ids(), lengths};
+}
+
+void stop_if(bool wrong, const char* what) {
+  if (!wrong) return;
+  std::fprintf(stderr, "translator_benchmark: %s\n", what);
+  std::exit(1);
+}
+
+void train_step(benchmark::State& state, Index threads) {
+  heed::ThreadPool pool(threads);
+  Model model = make_model();
+  Model grad = heed::zeros_like(model);
+  heed::Adam<Model> adam(model, {.learning_rate = 1e-3});
+  const heed::TokenBatch data = random_batch(batch);
+  Model::Cache cache;
+  const auto step = [&] {
+    heed::set_zero(grad);
+    const double loss = model.loss(data, {}, &cache, pool).loss;
+    model.backward(cache, grad, pool);
+    adam.step(model, grad, pool);
+    return loss;
+  };
+  const double first = step();
+  stop_if(!(step() < first), "the loss does not fall");  // the same batch again
+  for (auto _ : state) benchmark::DoNotOptimize(step());
+  state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(2 * batch * steps), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void greedy_sentence(benchmark::State& state, Index threads) {
+  heed::ThreadPool pool(threads);
+  const Model model = make_model();
+  const heed::TokenBatch data = random_batch(1);
+  const auto translate = [&] {
+    const auto encoded = model.encode(data.source, data.source_lengths, pool);
+    heed::GruSeq2SeqDecoder<float> decoder(model, encoded, pool);
+    Index token = 1;
+    for (Index t = 0; t < steps; ++t) {
+      const auto logits = decoder.step({&token, 1});
+      token = std::max_element(logits.row(0), logits.row(0) + vocab) - logits.row(0);
+    }
+    return token;
+  };
+  stop_if(translate() != translate(), "two translations differ");
+  for (auto _ : state) benchmark::DoNotOptimize(translate());
+}
+
+std::vector<Index> thread_counts(int& argc, char** argv) {
+  std::vector<Index> counts = {1, 2};
+  int kept = 1;
+  for (int i = 1; i < argc; ++i) {
+    if (std::strncmp(argv[i], "--threads=", 10) != 0) {
+      argv[kept++] = argv[i];
+      continue;
+    }
+    counts.clear();
+    for (const char* at = argv[i] + 10; *at;) {
+      char* end = nullptr;
+      counts.push_back(std::strtol(at, &end, 10));
+      stop_if(end == at || counts.back() < 1, "--threads wants numbers of at least 1, as in --threads=1,2");
+      at = *end == ',' ? end + 1 : end;
+    }
+  }
+  argc = kept;
+  return counts;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<Index> counts = thread_counts(argc, argv);
+  for (const Index threads : counts) {
+    const std::string suffix = "/threads:" + std::to_string(threads);
+    benchmark::RegisterBenchmark(("gru_train_step" + suffix).c_str(), train_step, threads)
+        ->Unit(benchmark::kMillisecond)->UseRealTime();
+    benchmark::RegisterBenchmark(("gru_greedy_1sent" + suffix).c_str(), greedy_sentence, threads)
+        ->Unit(benchmark::kMillisecond)->UseRealTime();
+  }
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::AddCustomContext("heed", heed::build_info().text());
+  benchmark::RunSpecifiedBenchmarks();
+}

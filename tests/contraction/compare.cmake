@@ -1,0 +1,11 @@
+# Runs both programs and fails with the lines in which they differ.
+foreach(mode OFF FAST)
+  execute_process(COMMAND ${${mode}} OUTPUT_VARIABLE bits_${mode} RESULT_VARIABLE status)
+  if(NOT status EQUAL 0 OR bits_${mode} STREQUAL "")
+    message(FATAL_ERROR "${${mode}} failed: ${status}")
+  endif()
+endforeach()
+if(NOT bits_OFF STREQUAL bits_FAST)
+  message(FATAL_ERROR "a kernel's bits depend on -ffp-contract:\noff\n${bits_OFF}\nfast\n${bits_FAST}")
+endif()
+message(STATUS "same bits:\n${bits_OFF}")

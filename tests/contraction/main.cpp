@@ -1,0 +1,138 @@
+// Prints a checksum of the bits of every kernel's outputs: a line per kernel and element type.
+
+#include <cstdio>
+#include <cstring>
+
+#include <heed/kernels/activation.hpp>
+#include <heed/kernels/additive.hpp>
+#include <heed/kernels/cross_entropy.hpp>
+#include <heed/kernels/gemm.hpp>
+#include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/normalization.hpp>
+
+#include "kernels/kernel_testing.hpp"
+
+namespace {
+
+using namespace heed_test;
+constexpr Index rows = 3, size = 203;  // full groups, full registers and a tail for every instruction set
+
+template <class T>
+void print(const char* kernel, std::initializer_list<const std::vector<T>*> outputs) {
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const std::vector<T>* output : outputs) {
+    std::vector<unsigned char> bytes(output->size() * sizeof(T));
+    std::memcpy(bytes.data(), output->data(), bytes.size());
+    for (const unsigned char byte : bytes) hash = (hash ^ byte) * 1099511628211u;
+  }
+  std::printf("%s %s %016llx\n", kernel, sizeof(T) == 4 ? "float" : "double", static_cast<unsigned long long>(hash));
+}
+
+template <class T>
+void rowwise() {
+  const std::vector<T> x = random_numbers<T>(size, 1, 5), d = random_numbers<T>(size, 2),
+                       w = random_numbers<T>(size, 3);
+  std::vector<T> y(x.size()), z(x.size()), d_w = w, d_b = w;
+  bool allowed[size];
+  for (Index j = 0; j < size; ++j) allowed[j] = j % 3 != 1;
+  heed::softmax_row(x.data(), y.data(), size, size);
+  heed::softmax_backward_row(y.data(), d.data(), z.data(), size, size);
+  print<T>("softmax", {&y, &z});
+  heed::softmax_row(x.data(), allowed, y.data(), size);
+  heed::softmax_backward_row(y.data(), d.data(), allowed, z.data(), size);
+  print<T>("masked softmax", {&y, &z});
+  heed::log_softmax_row(x.data(), y.data(), size, size);
+  heed::log_softmax_backward_row(y.data(), d.data(), z.data(), size, size);
+  print<T>("log-softmax", {&y, &z});
+  y = z = x;
+  const heed::ClassTarget<T> smooth{.target = 70, .on = T(0.9), .off = T(0.003), .class_weight = w.data()};
+  y.push_back(heed::cross_entropy_row_with_gradient<T>(y.data(), size, smooth, T(0.3)));
+  z.push_back(heed::cross_entropy_row_with_gradient<T>(z.data(), size, heed::ProbabilityTarget<T>{w.data()}, T(0.3)));
+  print<T>("cross-entropy", {&y, &z});
+  const auto moments = heed::layer_norm_row(x.data(), w.data(), d.data(), T(1e-5), y.data(), size);
+  heed::layer_norm_backward_row(x.data(), w.data(), moments, d.data(), z.data(), d_w.data(), d_b.data(), size);
+  print<T>("layer norm", {&y, &z, &d_w, &d_b});
+  const T factor = heed::rms_norm_row(x.data(), w.data(), T(1e-5), y.data(), size);
+  heed::rms_norm_backward_row(x.data(), w.data(), factor, d.data(), z.data(), d_w.data(), size);
+  print<T>("RMS norm", {&y, &z, &d_w});
+  for (int kind = 0; kind <= static_cast<int>(heed::Activation::hard_sigmoid); ++kind) {
+    heed::activation_row(static_cast<heed::Activation>(kind), x.data(), y.data(), size);
+    heed::activation_backward_row(static_cast<heed::Activation>(kind), x.data(), d.data(), z.data(), size);
+    print<T>(("activation " + std::to_string(kind)).c_str(), {&y, &z});
+  }
+}
+
+template <class T>
+void gru() {
+  const auto state = random_numbers<T>(rows * size, 4), d_next = random_numbers<T>(rows * size, 5);
+  const auto input = random_numbers<T>(3 * rows * size, 6, 3), recurrent = random_numbers<T>(3 * rows * size, 7, 3);
+  std::vector<T> next(state), saved(4 * state.size()), d_input(input), d_recurrent(input), d_state(state);
+  heed::gru_step<T>({matrix(input, rows, 3 * size), matrix(recurrent, rows, 3 * size), matrix(state, rows, size),
+                     matrix(next, rows, size), matrix(saved, rows, 4 * size)});
+  heed::gru_step_backward<T>({matrix(std::as_const(saved), rows, 4 * size), matrix(state, rows, size),
+                              matrix(d_next, rows, size), matrix(d_input, rows, 3 * size),
+                              matrix(d_recurrent, rows, 3 * size), matrix(d_state, rows, size)});
+  print<T>("GRU step", {&next, &saved, &d_input, &d_recurrent, &d_state});
+  std::vector<T> reset(state), candidate(state);
+  const heed::GruResetBeforeForward<T> forward{matrix(input, rows, 3 * size), matrix(recurrent, rows, 2 * size),
+                                               matrix(d_next, rows, size),    matrix(state, rows, size),
+                                               matrix(reset, rows, size),     matrix(next, rows, size),
+                                               matrix(saved, rows, 3 * size)};
+  heed::gru_gates(forward, heed::GruGate::hard_sigmoid);
+  heed::gru_candidate(forward);
+  const heed::GruResetBeforeBackward<T> backward{matrix(std::as_const(saved), rows, 3 * size),
+                                                 matrix(state, rows, size),
+                                                 matrix(d_next, rows, size),
+                                                 matrix(std::as_const(reset), rows, size),
+                                                 matrix(d_input, rows, 3 * size),
+                                                 matrix(d_recurrent, rows, 2 * size),
+                                                 matrix(candidate, rows, size),
+                                                 matrix(d_state, rows, size)};
+  heed::gru_candidate_backward(backward);
+  heed::gru_gates_backward(backward);
+  print<T>("GRU reset before", {&next, &saved, &reset, &d_input, &d_recurrent, &candidate, &d_state});
+}
+
+template <class T>
+void additive() {
+  const Index keys = 7;
+  const auto query = random_numbers<T>(rows * size, 8, 2), key = random_numbers<T>(keys * size, 9, 2),
+             v = random_numbers<T>(size, 10);
+  std::vector<T> scores(static_cast<std::size_t>(rows * keys)), d_query(query), d_key(key), d_v(v);
+  heed::additive_scores<T>(matrix(query, rows, size), matrix(key, keys, size), v.data(), matrix(scores, rows, keys));
+  heed::additive_scores_backward<T>({.query = matrix(query, rows, size),
+                                     .key = matrix(key, keys, size),
+                                     .v = v.data(),
+                                     .d_scores = matrix(std::as_const(scores), rows, keys),
+                                     .d_query = matrix(d_query, rows, size),
+                                     .d_key = matrix(d_key, keys, size),
+                                     .d_v = d_v.data()});
+  print<T>("additive", {&scores, &d_query, &d_key, &d_v});
+}
+
+template <class T>
+void product() {
+  using heed::Transpose;
+  for (const Index m : {1, 37}) {
+    const Index n = 45, k = 301;
+    const auto a = random_numbers<T>(m * k, 11), b = random_numbers<T>(k * n, 12);
+    std::vector<T> c = random_numbers<T>(m * n, 13);
+    std::vector<T> storage(static_cast<std::size_t>(heed::gemm_scratch_size<T>(m, n, k)) + 64 / sizeof(T));
+    const auto address = reinterpret_cast<std::uintptr_t>(storage.data());
+    T* scratch = storage.data() + (64 - address % 64) % 64 / sizeof(T);
+    heed::gemm<T>(Transpose::no, matrix(a, m, k), Transpose::no, matrix(b, k, n), matrix(c, m, n),
+                  heed::Accumulate::yes, scratch);
+    heed::gemm<T>(Transpose::yes, matrix(a, k, m), Transpose::yes, matrix(b, n, k), matrix(c, m, n),
+                  heed::Accumulate::yes, scratch);
+    print<T>(m == 1 ? "product, one row" : "product", {&c});
+  }
+}
+
+}  // namespace
+
+int main() {
+  rowwise<float>(), rowwise<double>();
+  gru<float>(), gru<double>();
+  additive<float>(), additive<double>();
+  product<float>(), product<double>();
+}
