@@ -66,10 +66,11 @@ void train_step(benchmark::State& state, Index threads) {
 void greedy_sentence(benchmark::State& state, Index threads) {
   heed::ThreadPool pool(threads);
   const Model model = make_model();
+  const heed::PackedGruSeq2Seq<float> packed(model);  // once per loaded model
   const heed::TokenBatch data = random_batch(1);
   const auto translate = [&] {
     const auto encoded = model.encode(data.source, data.source_lengths, pool);
-    heed::GruSeq2SeqDecoder<float> decoder(model, encoded, pool);
+    heed::GruSeq2SeqDecoder<float> decoder(model, encoded, pool, &packed);
     Index token = 1;
     for (Index t = 0; t < steps; ++t) {
       const auto logits = decoder.step({&token, 1});

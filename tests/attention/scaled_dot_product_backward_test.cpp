@@ -10,7 +10,7 @@ namespace {
 template <class T>
 struct Problem {
   Tensor<T, 4> query, key, value, d_output;
-  Problem(Index batch, Index query_length, Index key_length, Index head_dim = 9, Index value_dim = 6)
+  Problem(Index batch, Index query_length, Index key_length, Index head_dim = 5, Index value_dim = 3)
       : query(random_tensor<T, 4>({batch, 4, query_length, head_dim}, 1, 1.5)),
         key(random_tensor<T, 4>({batch, 2, key_length, head_dim}, 2, 1.5)),
         value(random_tensor<T, 4>({batch, 2, key_length, value_dim}, 3)),
@@ -49,7 +49,7 @@ AttentionGradients<T> check_against(Textbook book, const Problem<T>& in, const A
 }  // namespace
 
 TEMPLATE_TEST_CASE("attend_backward matches the textbook over a grid of lengths", "[attention]", float, double) {
-  const Index query_length = GENERATE(1, 7, 129), key_length = GENERATE(1, 129, 200);
+  const Index query_length = GENERATE(7, 129), key_length = GENERATE(1, 129);
   const auto found = check_against<TestType>({}, Problem<TestType>(2, query_length, key_length), {});
   CHECK(found.bias.size() == 0);
 }
@@ -125,21 +125,21 @@ TEST_CASE("attend_backward agrees with central differences of the forward", "[at
 
 TEMPLATE_TEST_CASE("a sample's gradients keep their bits over batches, padding and threads", "[attention]", float,
                    double) {
-  const Index length = GENERATE(1, 64, 65, 129);
+  const Index length = GENERATE(1, 65, 129);
   const Problem<TestType> in(2, 200, 200);
   const std::vector<Index> lengths{length, 150};
   const AttentionOptions<TestType> options{.mask = causal(Corner::top_left) & key_lengths(lengths) &
                                                    query_lengths(lengths)};
   const auto padded = in.gradients(options);
   Problem<TestType> alone(1, length, length);
-  alone.query = corner(in.query, {1, 4, length, 9});
-  alone.key = corner(in.key, {1, 2, length, 9});
-  alone.value = corner(in.value, {1, 2, length, 6});
-  alone.d_output = corner(in.d_output, {1, 4, length, 6});
+  alone.query = corner(in.query, {1, 4, length, 5});
+  alone.key = corner(in.key, {1, 2, length, 5});
+  alone.value = corner(in.value, {1, 2, length, 3});
+  alone.d_output = corner(in.d_output, {1, 4, length, 3});
   const auto single = alone.gradients({.mask = causal()});
-  CHECK(same_tensor(corner(padded.query, {1, 4, length, 9}), single.query));
-  CHECK(same_tensor(corner(padded.key, {1, 2, length, 9}), single.key));
-  CHECK(same_tensor(corner(padded.value, {1, 2, length, 6}), single.value));
+  CHECK(same_tensor(corner(padded.query, {1, 4, length, 5}), single.query));
+  CHECK(same_tensor(corner(padded.key, {1, 2, length, 5}), single.key));
+  CHECK(same_tensor(corner(padded.value, {1, 2, length, 3}), single.value));
   for (const Index threads : {1, 2, 5}) {
     ThreadPool pool(threads);
     const auto again = in.gradients(options, pool);
@@ -168,10 +168,10 @@ TEMPLATE_TEST_CASE("poison behind a mask changes no bit of any gradient", "[atte
   CHECK(same_tensor(found.key, wanted.key));
   CHECK(same_tensor(found.value, wanted.value));
   SECTION("a NaN upstream reaches the gradients of the keys that its query sees, and no other") {
-    poisoned.d_output(0, 1, 40, 3) = not_a_number<TestType>;
+    poisoned.d_output(0, 1, 40, 1) = not_a_number<TestType>;
     const auto reached = poisoned.gradients(options);
     for (Index j = 0; j < 140; ++j) {
-      CHECK(std::isnan(reached.value(0, 0, j, 3)) == dots(40, j));
+      CHECK(std::isnan(reached.value(0, 0, j, 1)) == dots(40, j));
       CHECK(same_bits(reached.value(0, 0, j, 2), wanted.value(0, 0, j, 2)));
       CHECK(std::isnan(reached.key(0, 0, j, 1)) == dots(40, j));
     }
@@ -186,8 +186,8 @@ TEST_CASE("attend_backward passes nothing through empty rows and empty extents",
   const auto found = in.gradients({.mask = key_lengths(lengths)});
   CHECK(close_tensor(found.query, zeros<double, 4>(extents(in.query))));
   CHECK(close_tensor(found.key, zeros<double, 4>(extents(in.key))));
-  CHECK(extents(Problem<double>(2, 0, 5).gradients({}).query) == Extents<4>{2, 4, 0, 9});
-  CHECK(close_tensor(Problem<double>(1, 4, 0).gradients({}).query, zeros<double, 4>({1, 4, 4, 9})));
+  CHECK(extents(Problem<double>(2, 0, 5).gradients({}).query) == Extents<4>{2, 4, 0, 5});
+  CHECK(close_tensor(Problem<double>(1, 4, 0).gradients({}).query, zeros<double, 4>({1, 4, 4, 5})));
 }
 
 TEST_CASE("attend_backward refuses a forward that lacks the logsumexp or has another shape", "[attention]") {
@@ -198,7 +198,7 @@ TEST_CASE("attend_backward refuses a forward that lacks the logsumexp or has ano
   const auto plain = attend(in.query, in.key, in.value);
   CHECK(
       mentions(refused(plain, in.d_output), {"attend_backward", "forward.logsumexp", "(1, 4, 4)", "return_logsumexp"}));
-  CHECK(mentions(refused({}, in.d_output), {"forward.output", "(1, 4, 4, 6)"}));
+  CHECK(mentions(refused({}, in.d_output), {"forward.output", "(1, 4, 4, 3)"}));
   const auto full = attend(in.query, in.key, in.value, {.return_logsumexp = true});
-  CHECK(mentions(refused(full, in.query), {"d_output has shape (1, 4, 4, 9)", "(1, 4, 4, 6)"}));
+  CHECK(mentions(refused(full, in.query), {"d_output has shape (1, 4, 4, 5)", "(1, 4, 4, 3)"}));
 }

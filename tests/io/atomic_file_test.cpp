@@ -24,7 +24,13 @@ namespace {
 template <class Body>
 pid_t in_child(Body&& body) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
+  if (child == 0) {
+    try {
+      ::_exit(body());
+    } catch (...) {
+      ::_exit(99);  // a child must never go on as a second test program
+    }
+  }
   return child;
 }
 int wait_for(pid_t child) {

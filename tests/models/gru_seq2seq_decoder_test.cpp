@@ -32,13 +32,16 @@ TEST_CASE("a forced step gives the logits of the teacher-forced pass", "[models]
   const auto batch = heed_test::random_batch({6, 3, 4}, {5, 5, 5}, 40, 4);
   const auto scores = model.score(batch);
   const auto encoded = model.encode(batch.source, batch.source_lengths);
-  heed::GruSeq2SeqDecoder<float> decoder(model, encoded);
+  heed::Serial serial;
+  const heed::PackedGruSeq2Seq<float> packed(model);
+  heed::GruSeq2SeqDecoder<float> decoder(model, encoded), packed_decoder(model, encoded, serial, &packed);
   for (Index t = 0; t < 5; ++t) {
     std::vector<Index> tokens;
     for (Index b = 0; b < 3; ++b) tokens.push_back(batch.target_input(b, t));
-    const auto logits = decoder.step(tokens);
+    const auto logits = decoder.step(tokens), same = packed_decoder.step(tokens);
     for (Index b = 0; b < 3; ++b) {
       for (Index v = 0; v < 40; ++v) CHECK(heed_test::same_bits(logits(b, v), scores.logits(b, t, v)));
+      for (Index v = 0; v < 40; ++v) CHECK(heed_test::same_bits(same(b, v), scores.logits(b, t, v)));
       for (Index j = 0; j < 6; ++j) CHECK(heed_test::same_bits(decoder.weights()(b, j), scores.weights(b, t, j)));
     }
   }

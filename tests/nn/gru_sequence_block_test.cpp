@@ -1,7 +1,6 @@
 #include <heed/nn/gru_sequence_block.hpp>
 
-#include <heed/nn/gru.hpp>
-#include "nn/layer_testing.hpp"
+#include "nn/gru_testing.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
@@ -10,13 +9,8 @@ namespace {
 using heed::Index;
 using heed::MaskedOutput;
 using heed::Tensor;
+using heed_test::make_gru;
 using heed_test::random_tensor;
-
-template <class T>
-heed::Gru<T> make_gru(typename heed::Gru<T>::Config config) {
-  heed::Rng rng{7, 0};
-  return heed::Gru<T>(config, rng);
-}
 
 }  // namespace
 

@@ -59,9 +59,9 @@ TEST_CASE("two epochs, one and a resumed one, and a killed and resumed run give 
 
 TEST_CASE("a run killed in the middle of an epoch and resumed gives the same bits", "[translator]") {
   const Corpus corpus;
-  const std::vector<std::string> options{"--epochs", "60", "--checkpoint-steps", "7", "--threads", "2"};
+  const std::vector<std::string> options{"--epochs", "40", "--checkpoint-steps", "11", "--threads", "2"};
   check_done(run(corpus.train("whole", options)));
-  for (const char* moment : {"epoch  1/60", "epoch  5/60"}) {
+  for (const char* moment : {"epoch  1/40", "epoch  5/40"}) {
     Process first(corpus.train("killed", options));
     REQUIRE(first.wait_for_output(moment));
     first.signal(SIGKILL);
@@ -77,16 +77,16 @@ TEST_CASE("a run killed in the middle of an epoch and resumed gives the same bit
 
 TEST_CASE("an interrupted run saves itself, exits with 130 and goes on with the same bits", "[translator]") {
   const Corpus corpus;
-  const std::vector<std::string> options{"--epochs", "60"};
+  const std::vector<std::string> options{"--epochs", "40"};
   check_done(run(corpus.train("whole", options)));
   Process first(corpus.train("stopped", options));
-  REQUIRE(first.wait_for_output("epoch  2/60"));
+  REQUIRE(first.wait_for_output("epoch  2/40"));
   first.signal(SIGINT);
   const Outcome outcome = first.wait();
   CHECK(outcome.exit_code == 130);
   CHECK(outcome.err.find("--resume") != std::string::npos);
   CHECK(is_one_line(outcome.err));
-  check_done(run(corpus.train("stopped", {"--epochs", "60", "--resume"})));
+  check_done(run(corpus.train("stopped", {"--epochs", "40", "--resume"})));
   CHECK(read_all(corpus.model("stopped")) == read_all(corpus.model("whole")));
   CHECK(rows(corpus / "stopped.csv").size() == rows(corpus / "whole.csv").size());
 }
@@ -177,8 +177,8 @@ TEST_CASE("a full disk fails the run and leaves the checkpoint before it intact"
 
 TEST_CASE("too little memory fails the run with the size wanted", "[translator]") {
   const Corpus corpus;
-  const RunOptions small{.input = {}, .memory_limit = rlim_t{512} << 20};
-  for (const char* hidden : {"20000", "2600"}) {  // the weights alone, or with the moments, are too many
+  const RunOptions small{.input = {}, .memory_limit = rlim_t{160} << 20};
+  for (const char* hidden : {"20000", "1200"}) {  // the weights alone, or with the moments, are too many
     const Outcome outcome = run({"train", "--data", corpus / "train.tsv", "--valid", corpus / "valid.tsv", "--model",
                                  corpus.model("m"), "--hidden", hidden, "--min-count", "1", "--threads", "1"},
                                 small);

@@ -37,6 +37,15 @@ class PackedWeight {
     gemm_packed<T>(Transpose::no, a, packed_, c, in_, accumulate);
   }
 
+  /// The same, rows of a shared out among the executor's workers.
+  void multiply(MatrixView<const T> a, MatrixView<T> c, Accumulate accumulate, ExecutorRef executor) const {
+    const detail::Cut cut(c.rows, executor.concurrency(), detail::row_grain);
+    for_each_task(executor, cut.count(), [&](Index task, Index) {
+      const Index first = cut.first(task), count = cut.size(task);
+      multiply(a.row_block(first, count), c.row_block(first, count), accumulate);
+    });
+  }
+
  private:
   Workspace storage_;
   T* packed_ = nullptr;

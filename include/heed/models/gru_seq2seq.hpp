@@ -163,6 +163,11 @@ struct GruSeq2Seq {
     }
   }
 
+  /// (target_vocab, output_dim): the output layer's own weight or the target embedding's.
+  const Tensor<T, 2>& output_weight() const {
+    return config.tied == TiedEmbeddings::none ? output.weight : target_embedding.weight;
+  }
+
   /// Calls use(decoder) with the decoder that this model has.
   template <class Use>
   decltype(auto) with_decoder(Use&& use) const {

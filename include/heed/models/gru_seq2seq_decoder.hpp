@@ -2,22 +2,39 @@
 // GruSeq2Seq's side of greedy and beam search: rows of unfinished translations over sources that were encoded once.
 
 #include <numeric>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include <heed/attention/packed_weight.hpp>
 #include <heed/models/gru_seq2seq.hpp>
 
 namespace heed::inline HEED_ABI {
 
+/// A model's weights in the order in which decoding reads them: made once per loaded model and given to its decoders. Costs
+/// their size in memory once more and changes no bit. The model must not change meanwhile.
+template <class T>
+struct PackedGruSeq2Seq {
+  PackedWeight<T> output;
+  std::optional<typename BahdanauDecoder<T>::StepWeights> bahdanau;
+
+  explicit PackedGruSeq2Seq(const GruSeq2Seq<T>& model)
+      : output(Transpose::yes, View<const T, 2>(model.output_weight())) {
+    if (model.bahdanau) bahdanau.emplace(model.bahdanau->pack_step());
+  }
+};
+
 /// A StepDecoder (models/generate.hpp) over `encoded`, one row per source at first. Model and sources must outlive it. The
-/// sources' memory is never copied: rows name the source they read.
+/// sources' memory is never copied: rows name the source they read. packed: the same model's weights, or null to read them
+/// as they lie.
 template <class T>
 class GruSeq2SeqDecoder {
  public:
   GruSeq2SeqDecoder(const GruSeq2Seq<T>& model, const typename GruSeq2Seq<T>::Encoded& encoded,
-                    ExecutorRef executor = default_executor())
+                    ExecutorRef executor = default_executor(), const PackedGruSeq2Seq<T>* packed = nullptr)
       : model_(model),
         memory_(encoded.memory),
+        packed_(packed),
         executor_(executor),
         state_(encoded.state),
         sources_(static_cast<std::size_t>(encoded.state.dimension(0))) {
@@ -48,14 +65,16 @@ class GruSeq2SeqDecoder {
     weights_.resize(rows(), memory_.values.dimension(1));
     logits_.resize(rows(), vocab_size());
     model_.target_embedding.forward_into(tokens, as_matrix(embedded_));
-    model_.with_decoder([&](const auto& decoder) {
-      decoder.step(memory_, sources_, embedded_, state_, context_, weights_, executor_);
-    });
+    if (model_.bahdanau) {
+      model_.bahdanau->step(memory_, sources_, embedded_, state_, context_, weights_, executor_,
+                            packed_ ? &*packed_->bahdanau : nullptr);
+    } else {
+      model_.luong->step(memory_, sources_, embedded_, state_, context_, weights_, executor_);
+    }
     const Tensor<T, 2> features = model_.output.readout.forward(
         {as_matrix(std::as_const(state_)), as_matrix(std::as_const(context_)), as_matrix(std::as_const(embedded_))}, nullptr, {},
         nullptr, executor_);
-    model_.output.project(as_matrix(features), as_matrix(logits_),
-                          model_.config.tied == TiedEmbeddings::none ? nullptr : &model_.target_embedding.weight, executor_);
+    project(as_matrix(features));
     return as_matrix(logits_);
   }
 
@@ -63,8 +82,20 @@ class GruSeq2SeqDecoder {
   const Tensor<T, 2>& weights() const { return weights_; }
 
  private:
+  /// features (rows, output_dim) -> logits_; the same bits with the packed weight as with the plain one.
+  void project(MatrixView<const T> features) {
+    const MatrixView<T> logits = as_matrix(logits_);
+    if (!packed_) {
+      model_.output.project(features, logits, &model_.output_weight(), executor_);
+      return;
+    }
+    model_.output.start_from_bias(logits);
+    packed_->output.multiply(features, logits, Accumulate::yes, executor_);
+  }
+
   const GruSeq2Seq<T>& model_;
   const RecurrentMemory<T>& memory_;
+  const PackedGruSeq2Seq<T>* packed_;
   ExecutorRef executor_;
   Tensor<T, 2> state_, embedded_, context_, weights_, logits_;
   std::vector<Index> sources_;

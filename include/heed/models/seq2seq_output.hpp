@@ -59,8 +59,13 @@ struct Seq2SeqOutput {
 
   /// features (rows, output_dim) -> logits (rows, vocab), one chain each that starts from the bias.
   void project(MatrixView<const T> features, MatrixView<T> logits, const Tensor<T, 2>* tied, ExecutorRef executor) const {
-    for (Index i = 0; i < logits.rows; ++i) std::copy_n(bias.data(), logits.cols, logits.row(i));
+    start_from_bias(logits);
     matmul<T>(Transpose::no, features, Transpose::yes, as_matrix(tied ? *tied : weight), logits, Accumulate::yes, executor);
+  }
+
+  /// The bias into every row of logits (rows, vocab): where their chains start.
+  void start_from_bias(MatrixView<T> logits) const {
+    for (Index i = 0; i < logits.rows; ++i) std::copy_n(bias.data(), logits.cols, logits.row(i));
   }
 
   /// Logits (batch, steps, vocab) of every position, without dropout.

@@ -34,6 +34,12 @@ struct BahdanauDecoder {
     Tensor<T, 2> initial_state;  // (batch, hidden)
   };
 
+  /// The weights in the order in which step() reads them: made once per loaded model, the same bits, as much memory again.
+  struct StepWeights {
+    PackedWeight<T> query, context, embedding;
+    detail::PackedRecurrence<T> recurrence;
+  };
+
   BahdanauAttention<T> attention;
   GruCell<T> cell;  // reads [context (memory_dim); embedding (embedding_dim)]
 
@@ -113,30 +119,41 @@ struct BahdanauDecoder {
 
   /// One step of inference for rows that may belong to different sources: state (rows, hidden) in and out, embedding (rows,
   /// embedding_dim), sources[r] the sample of `memory` that row r reads -> context (rows, memory_dim) and weights (rows,
-  /// source_length), written. A row's bits do not depend on the other rows.
+  /// source_length), written. A row's bits do not depend on the other rows. packed: pack_step(), or null.
   void step(const RecurrentMemory<T>& memory, std::span<const Index> sources, const Tensor<T, 2>& embedding,
-            Tensor<T, 2>& state, Tensor<T, 2>& context, Tensor<T, 2>& weights,
-            ExecutorRef executor = default_executor()) const {
-    const Index rows = embedding.dimension(0), hidden = hidden_dim();
+            Tensor<T, 2>& state, Tensor<T, 2>& context, Tensor<T, 2>& weights, ExecutorRef executor = default_executor(),
+            const StepWeights* packed = nullptr) const {
+    const Index rows = embedding.dimension(0);
     check_step(memory, sources, embedding, state, context, weights);
-    Tensor<T, 2> query(rows, attention.units()), input(rows, 3 * hidden);
-    attention.query.forward_into(as_matrix(std::as_const(state)), as_matrix(query), executor);
+    Tensor<T, 2> query(rows, attention.units()), input(rows, 3 * hidden_dim());
+    const auto add_product = [&](const PackedWeight<T>* weight, MatrixView<const T> plain, const auto& from, MatrixView<T> to) {
+      if (weight) return weight->multiply(from, to, Accumulate::yes, executor);
+      matmul<T>(Transpose::no, from, Transpose::yes, plain, to, Accumulate::yes, executor);
+    };
+    const MatrixView<const T> now = as_matrix(std::as_const(state));
+    GruCell<T>::fill_rows(as_matrix(query), attention.query.bias);
+    add_product(packed ? &packed->query : nullptr, as_matrix(attention.query.weight), now, as_matrix(query));
     const detail::BahdanauReader<T> reader(attention, memory);
     for_each_task(executor, rows, [&](Index r, Index) {
       reader.read(sources[static_cast<std::size_t>(r)], &query(r, 0), weights.data() + r * weights.dimension(1),
                   &context(r, 0));
     });
     GruCell<T>::fill_rows(as_matrix(input), cell.bias_ih);
-    matmul<T>(Transpose::no, as_matrix(embedding), Transpose::yes, embedding_weight(), as_matrix(input), Accumulate::yes,
-              executor);
-    matmul<T>(Transpose::no, as_matrix(std::as_const(context)), Transpose::yes, context_weight(), as_matrix(input),
-              Accumulate::yes, executor);
+    add_product(packed ? &packed->embedding : nullptr, embedding_weight(), as_matrix(embedding), as_matrix(input));
+    add_product(packed ? &packed->context : nullptr, context_weight(), as_matrix(std::as_const(context)), as_matrix(input));
     const auto project = [&](MatrixView<const T> from, Index first, MatrixView<T> to) {
-      matmul<T>(Transpose::no, from, Transpose::yes, as_matrix(cell.weight_hh).row_block(first, to.cols), to,
-                Accumulate::yes, executor);
+      const PackedWeight<T>* weight =
+          !packed ? nullptr : first == 0 ? &packed->recurrence.gates : &packed->recurrence.candidate;
+      add_product(weight, as_matrix(cell.weight_hh).row_block(first, to.cols), from, to);
     };
-    cell.advance({.input = as_matrix(std::as_const(input)), .state = as_matrix(std::as_const(state)), .next = as_matrix(state)},
+    cell.advance({.input = as_matrix(std::as_const(input)), .state = now, .next = as_matrix(state)},
                  thread_scratch<detail::GruStepScratch, T>(cell.scratch_size(rows)), project);
+  }
+
+  StepWeights pack_step() const {
+    return {PackedWeight<T>(Transpose::yes, View<const T, 2>(attention.query.weight)),
+            detail::packed<T>(Transpose::yes, context_weight()), detail::packed<T>(Transpose::yes, embedding_weight()),
+            detail::PackedRecurrence<T>(cell, Transpose::yes)};
   }
 
  private:
