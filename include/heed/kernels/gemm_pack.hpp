@@ -27,21 +27,31 @@ void pack_rows(const T* b, Index stride, Index k, Index cols, T* packed) {
   }
 }
 
-/// The same from b (n, k): one register of columns, out of `count` <= lanes rows of b.
+/// Asks for column `step` of the next lanes<T, Arch> rows: over the steps of one cache line every row comes up once.
 template <class T, class Arch>
-void pack_columns(const T* b, Index stride, Index k, Index count, T* packed, Index panel_width) {
+inline void prefetch_rows(const T* next, Index stride, Index step) {
+  constexpr Index line = 64 / static_cast<Index>(sizeof(T)), rows = lanes<T, Arch> * column_group<T> / line;
+  const T* p = next + step + step % line / column_group<T> * rows * stride;
+  for (Index i = 0; i < rows; ++i) prefetch(p + i * stride);
+}
+
+/// The same from b (n, k): one register of columns out of `b.rows` <= lanes rows of b (each k long). The rows `ahead`
+/// elements behind b are brought into L1 meanwhile: hardware prefetchers do not follow so many short streams.
+template <class T, class Arch>
+void pack_columns(const MatrixView<const T>& b, T* packed, Index panel_width, Index ahead) {
   constexpr Index width = lanes<T, Arch>, group = column_group<T>;
   Index step = 0;
-  if (count == width)
-    for (; step + group <= k; step += group) {
+  if (b.rows == width)
+    for (; step + group <= b.cols; step += group) {
+      prefetch_rows<T, Arch>(b.data + ahead, b.stride, step);
       Batch<T, Arch> columns[group];
-      load_columns<T, Arch>(b + step, stride, columns);
+      load_columns<T, Arch>(b.data + step, b.stride, columns);
       unroll<static_cast<int>(group)>([&](auto q) { heed::store(packed + (step + q) * panel_width, columns[q]); });
     }
-  for (; step < k; ++step) {
+  for (; step < b.cols; ++step) {
     T* out = packed + step * panel_width;
-    for (Index i = 0; i < count; ++i) out[i] = b[i * stride + step];
-    for (Index i = count; i < width; ++i) out[i] = T(0);
+    for (Index i = 0; i < b.rows; ++i) out[i] = b.data[i * b.stride + step];
+    for (Index i = b.rows; i < width; ++i) out[i] = T(0);
   }
 }
 
@@ -57,7 +67,8 @@ void pack_panels(const Strided<T>& b, Index k, Index n, T* packed) {
       pack_rows<T, Arch>(b.data + j, b.k_step, k, cols, out);
     } else {
       for (Index i = 0; i < cols; i += width)
-        pack_columns<T, Arch>(b.data + (j + i) * b.row_step, b.row_step, k, std::min(width, cols - i), out + i, padded);
+        pack_columns<T, Arch>({b.data + (j + i) * b.row_step, std::min(width, cols - i), k, b.row_step}, out + i,
+                              padded, j + i + 2 * width <= n ? width * b.row_step : 0);
     }
   }
 }

@@ -19,32 +19,31 @@ constexpr Index few_rows(Transpose tb) {
   return tb == Transpose::no ? Blocks<T, Arch>::rows : 4;
 }
 
-/// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers.
-/// The rows that are multiplied next, `ahead` elements behind b, are brought into L1 meanwhile.
+/// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers. The rows that are
+/// multiplied next, `ahead` elements behind b, are brought into L1 meanwhile.
 template <class T, class Arch, int Rows>
 [[gnu::noinline, gnu::flatten]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride,
                                                       const Target<T>& c, Index ahead) {
   using B = Batch<T, Arch>;
-  constexpr Index width = lanes<T, Arch>, group = column_group<T>, line = 64 / static_cast<Index>(sizeof(T));
+  constexpr Index width = lanes<T, Arch>, group = column_group<T>;
   Sums<T, Arch, Rows, 1> sums;
   sums.start(c, width);
-  const auto add = [&](const B& column, Index step) {
-    unroll<Rows>([&](auto i) {
-      sums.sum[i][0] = heed::fma(B(a.data[i * a.row_step + step * a.k_step]), column, sums.sum[i][0]);
-    });
+  const T* row[Rows];
+  unroll<Rows>([&](auto i) { row[i] = a.data + i * a.row_step; });
+  const auto add = [&](const B& column, Index at) {
+    unroll<Rows>([&](auto i) { sums.sum[i][0] = heed::fma(B(row[i][at]), column, sums.sum[i][0]); });
   };
-  Index step = 0;
-  for (; step + group <= k; step += group) {
-    const T* next = b + ahead + step + step % line / group * (width * group / line) * stride;
-    for (Index i = 0; i < width * group / line; ++i, next += stride) prefetch(next);
+  Index step = 0, at = 0;
+  for (; step + group <= k; step += group, at += group * a.k_step) {
+    prefetch_rows<T, Arch>(b + ahead, stride, step);
     B columns[group];
     load_columns<T, Arch>(b + step, stride, columns);
-    unroll<static_cast<int>(group)>([&](auto q) { add(columns[q], step + q); });
+    unroll<static_cast<int>(group)>([&](auto q) { add(columns[q], at + q * a.k_step); });
   }
-  for (; step < k; ++step) {
+  for (; step < k; ++step, at += a.k_step) {
     alignas(64) T column[width];
     for (Index i = 0; i < width; ++i) column[i] = b[i * stride + step];
-    add(heed::load<T, Arch>(column), step);
+    add(heed::load<T, Arch>(column), at);
   }
   sums.finish(c, width);
 }
@@ -59,7 +58,7 @@ void multiply_few_rows_transposed(Index k, const Strided<T>& a, const T* b, Inde
     multiply_columns<T, Arch, Rows>(k, a, b + j * stride, stride, {c.data + j, c.stride, c.accumulate},
                                     j + 2 * width <= n ? width * stride : 0);
   if (j < n) {
-    pack_columns<T, Arch>(b + j * stride, stride, k, n - j, scratch, width);
+    pack_columns<T, Arch>({b + j * stride, n - j, k, stride}, scratch, width, 0);
     multiply_tile<T, Arch, Rows, 1>(k, a, scratch, width, {c.data + j, c.stride, c.accumulate}, n - j);
   }
 }
