@@ -91,11 +91,12 @@ void show_scores(const std::vector<Translation>& held_out, const Phrasebook& boo
 }
 
 void show_next(const DemoOptions& options) {
+  const std::string model = file_text(options.model);
   print_line();
-  print_line("The model is in " + options.model + ", the drawing in " + options.attention_svg + ". Next, type:");
-  print_line("  heed-translate translate --model " + options.model + " \"Where is the bank?\"");
-  print_line("  heed-translate interactive --model " + options.model + " --show-attention");
-  print_line("  heed-translate train --data train.tsv --valid valid.tsv --model m.safetensors   (your own sentences)");
+  print_line("The model is in " + model + ", the drawing in " + file_text(options.attention_svg) + ". Next, type:");
+  print_line("  " + program_text() + " translate --model " + model + " \"Where is the bank?\"");
+  print_line("  " + program_text() + " interactive --model " + model + " --show-attention");
+  print_line("  " + program_text() + " train --data train.tsv --valid valid.tsv --model m.safetensors");
 }
 
 void train(TranslationModel& model, const Phrasebook& book, const DemoOptions& options) {

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <system_error>
 
 namespace translator {
@@ -34,6 +35,12 @@ std::string one_line(std::string_view text) {
   }
   while (line.ends_with("; ")) line.erase(line.size() - 2);
   return line;
+}
+
+/// In quotes where a shell would cut or read it otherwise.
+std::string shell_word(const std::string& text) {
+  const bool plain = text.find_first_of(" \t\n'\"\\$&;|<>()*?[]#~`!") == text.npos && !text.empty();
+  return plain ? text : '"' + text + '"';
 }
 
 bool environment_has(const char* name) {
@@ -70,6 +77,13 @@ int output_columns() {
   winsize size{};
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
   return 80;
+}
+
+std::string program_text() { return shell_word(program_invocation_name); }
+
+std::string file_text(const std::string& path) {
+  const bool whole = std::string_view(program_invocation_name).starts_with('/');
+  return shell_word(whole ? std::filesystem::absolute(path).string() : path);
 }
 
 std::string grouped(long long number) {

@@ -29,6 +29,11 @@ bool output_is_rich();
 /// Columns of the terminal behind standard output; 80 where there is none.
 int output_columns();
 
+/// How the user called this tool, and a file of it, so that a suggested command works where it is typed: as they were
+/// given, but whole paths where the tool was called by its whole path (from a build system, in another folder).
+std::string program_text();
+std::string file_text(const std::string& path);
+
 /// "1,234,567"
 std::string grouped(long long number);
 /// A number with this many decimals and a point, whatever the locale.

@@ -112,8 +112,8 @@ void report(const TrainOptions& options, const Trainer& trainer) {
   print_line("Best epoch: " + std::to_string(trainer.best_epoch()) + ", validation loss " +
              fixed(trainer.best_loss(), 3) + " nats per token. The model is in " + options.model + ".");
   print_line();
-  print_line("Next: heed-translate translate --model " + options.model + " \"...\"");
-  print_line("      heed-translate evaluate --model " + options.model + " --data test.tsv --beam 5");
+  print_line("Next: " + program_text() + " translate --model " + file_text(options.model) + " \"...\"");
+  print_line("      " + program_text() + " evaluate --model " + file_text(options.model) + " --data test.tsv --beam 5");
 }
 
 void train(const TrainOptions& options, TranslationModel& model, const Data& data) {

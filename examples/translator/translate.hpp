@@ -23,8 +23,8 @@ struct Translation {
 std::vector<Translation> translate(const TranslationModel& model, std::span<const std::string> sentences,
                                    const DecodeOptions& options);
 
-/// Where the model looked: weights (target tokens, source tokens) whose rows sum to 1. Of both end tokens only the source's
-/// has its place, the target's row is left out.
+/// Where the model looked: weights (target tokens, source tokens) whose rows sum to 1. Of both end tokens only the
+/// source's has its place, the target's row is left out.
 heed::Tensor<float, 2> attention_weights(const TranslationModel& model, const Translation& translation);
 
 /// Options with a beam that fits the model's vocabulary; says so once when it had to be cut.

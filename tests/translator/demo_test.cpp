@@ -13,7 +13,7 @@ TEST_CASE("the demo trains, translates, draws, scores, saves and says what to ty
   REQUIRE(outcome.exit_code == 0);
   CHECK(outcome.err.empty());
   for (const char* text : {"978 English-Chinese pairs", "tokens/s", "Hello, how are you?", "Held-out sentences",
-                           "percent", "BLEU", "translated exactly", "heed-translate translate --model "}) {
+                           "percent", "BLEU", "translated exactly", " translate --model "}) {
     CHECK(outcome.out.find(text) != std::string::npos);
   }
   CHECK(outcome.out.find('\x1b') == std::string::npos);
