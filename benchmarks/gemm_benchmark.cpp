@@ -1,9 +1,10 @@
 // The matrix product beside Eigen's (and OpenBLAS', where it was found), one thread, in one run.
 //
-//   gemm_benchmark [--benchmark_filter=...]      rows gemm/<heed|packed|eigen|openblas>/<MxNxK>/<orientations of a and b>
+//   gemm_benchmark [--benchmark_filter=...]
 //
-// nt: b is given as (N, K), as weights and keys are. packed: b was packed before, as a GRU's weights are over its steps.
-// Counters: FLOP/s, and the bytes/s of reading b once, which is what a product of one row can reach at best.
+// Rows: gemm/<heed|packed|eigen|openblas>/<MxNxK>/<orientations of a and b>. nt: b is given as (N, K), as weights and
+// keys are. packed: b was packed before, as a GRU's weights are over its steps. Counters: FLOP/s, and the bytes/s of
+// reading b once, which bounds a product of one row.
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of the matrix product share: operands with gaps between their rows, and the chain that every element is.
+// What the tests of the matrix product share: operands with gaps between their rows, the chain that every element is.
 
 #include <cmath>
 #include <memory>

@@ -32,14 +32,19 @@ constexpr Strided<T> right_operand(Transpose tb, const MatrixView<const T>& b) {
   return tb == Transpose::no ? Strided<T>{b.data, 1, b.stride} : Strided<T>{b.data, b.stride, 1};
 }
 
-/// multiply_tile with run-time rows and columns.
+/// multiply_tile with run-time columns: Vectors registers at a time, what is left with half as many.
 template <class T, class Arch, int Rows, int Vectors>
 void dispatch_cols(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c, Index cols) {
+  constexpr Index width = lanes<T, Arch>;
+  Index j = 0;
+  for (; j + (Vectors - 1) * width < cols; j += Vectors * width)
+    multiply_tile<T, Arch, Rows, Vectors>(k, a, b + j, b_step, {c.data + j, c.stride, c.accumulate},
+                                          std::min(Vectors * width, cols - j));
   if constexpr (Vectors > 1)
-    if (cols <= (Vectors - 1) * lanes<T, Arch>)
-      return dispatch_cols<T, Arch, Rows, Vectors - 1>(k, a, b, b_step, c, cols);
-  multiply_tile<T, Arch, Rows, Vectors>(k, a, b, b_step, c, cols);
+    if (j < cols)
+      dispatch_cols<T, Arch, Rows, Vectors / 2>(k, a, b + j, b_step, {c.data + j, c.stride, c.accumulate}, cols - j);
 }
+/// and run-time rows.
 template <class T, class Arch, int Rows>
 void dispatch_tile(Index rows, Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c, Index cols) {
   if constexpr (Rows > 1)

@@ -12,8 +12,8 @@ namespace gemm_detail {
 /// what the hardware's prefetchers follow.
 inline constexpr Index streams = 16;
 
-/// Rows of c up to which multiply_few_rows is used: for b (k, n) one register tile, which reads b once, as packing does;
-/// for b (n, k), where each register of columns takes 16-byte loads and shuffles either way, until packing wins.
+/// Rows of c up to which multiply_few_rows is used: for b (k, n) one register tile, which reads b once, as packing
+/// does; for b (n, k), where a register of columns takes 16-byte loads and shuffles either way, until packing wins.
 template <class T, class Arch>
 constexpr Index few_rows(Transpose tb) {
   return tb == Transpose::no ? Blocks<T, Arch>::rows : 4;
@@ -22,8 +22,8 @@ constexpr Index few_rows(Transpose tb) {
 /// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers. The rows that are
 /// multiplied next, `ahead` elements behind b, are brought into L1 meanwhile.
 template <class T, class Arch, int Rows>
-[[gnu::noinline, gnu::flatten]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride,
-                                                      const Target<T>& c, Index ahead) {
+[[HEED_HOT_LOOP]] void multiply_columns(Index k, const Strided<T>& a, const T* b, Index stride, const Target<T>& c,
+                                        Index ahead) {
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>, group = column_group<T>;
   Sums<T, Arch, Rows, 1> sums;

@@ -81,8 +81,8 @@ struct Sums {
 /// c (Rows, cols) = [c +] a (Rows, k) b (k, cols), where cols ends in the last of Vectors registers; row k of b is at
 /// b + k * b_step and Vectors registers wide, all readable.
 template <class T, class Arch, int Rows, int Vectors>
-[[gnu::noinline, gnu::flatten]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step,
-                                                   const Target<T>& c, Index cols) {
+[[HEED_HOT_LOOP]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c,
+                                     Index cols) {
   using B = Batch<T, Arch>;
   Sums<T, Arch, Rows, Vectors> sums;
   sums.start(c, cols);
