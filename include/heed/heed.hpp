@@ -22,6 +22,7 @@
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/attention/score_tile.hpp>
+#include <heed/attention/screened_weight.hpp>
 #include <heed/attention/tiled_backward.hpp>
 #include <heed/attention/tiled_forward.hpp>
 #include <heed/core/abi.hpp>
@@ -48,6 +49,7 @@
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
+#include <heed/kernels/screen.hpp>
 #include <heed/kernels/softmax.hpp>
 #include <heed/models/beam.hpp>
 #include <heed/models/generate.hpp>
@@ -76,6 +78,7 @@
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
+#include <heed/simd/halves.hpp>
 #include <heed/simd/math.hpp>
 #include <heed/simd/math_constants.hpp>
 #include <heed/simd/row.hpp>

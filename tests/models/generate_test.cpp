@@ -114,6 +114,29 @@ TEST_CASE("a beam as wide as the tree finds the best of all sequences", "[models
   CHECK(found[0][0].score == Approx(best.score).epsilon(1e-12));
 }
 
+TEST_CASE("greedy tokens are greedy search's, whether or not the decoder finds them itself", "[models]") {
+  struct Finder : TableDecoder {
+    using TableDecoder::TableDecoder;
+    std::vector<Index> step_argmax(std::span<const Index> tokens, std::span<const Index> suppressed) {
+      ++calls;
+      return heed::detail::likeliest(step(tokens), suppressed);
+    }
+    Index calls = 0;
+  };
+  const heed::GenerateOptions options = small_options();
+  TableDecoder scored({1, 2, 3, 4, 5, 6}, 6), plain({1, 2, 3, 4, 5, 6}, 6);
+  Finder finder({1, 2, 3, 4, 5, 6}, 6);
+  const auto wanted = heed::greedy(scored, options);
+  const auto tokens = heed::greedy_tokens(plain, options), found = heed::greedy_tokens(finder, options);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    CHECK(tokens[i] == wanted[i].tokens);
+    CHECK(found[i] == wanted[i].tokens);
+  }
+  CHECK(plain.steps == scored.steps);
+  CHECK(finder.calls == finder.steps);
+  CHECK_THROWS_AS(heed::greedy_tokens(plain, {.bos = 7}), heed::Error);
+}
+
 TEST_CASE("a beam of one without length penalty is greedy search up to its first end token", "[models]") {
   heed::GenerateOptions options = small_options();
   options.beam = 1;

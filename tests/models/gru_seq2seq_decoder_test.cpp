@@ -75,6 +75,27 @@ TEST_CASE("translating one sentence and many gives the same tokens and scores", 
   }
 }
 
+TEST_CASE("greedy tokens are those of greedy search, packed or not, one sentence or many", "[models]") {
+  const auto readout = GENERATE(ReadoutKind::state, ReadoutKind::deep);
+  const auto model = make_model(readout);
+  const heed::PackedGruSeq2Seq<float> packed(model);
+  std::vector<Index> lengths;
+  for (Index b = 0; b < 12; ++b) lengths.push_back(1 + b * 7 % 12);
+  const auto batch = heed_test::random_batch(lengths, lengths, 40, 8);
+  const heed::GenerateOptions options{.max_length = 15, .suppressed = {0, 1, 3}};
+  const auto encoded = model.encode(batch.source, batch.source_lengths);
+  heed::GruSeq2SeqDecoder<float> scored(model, encoded), plain(model, encoded);
+  const auto wanted = heed::greedy(scored, options);
+  const auto tokens = heed::greedy_tokens(plain, options);
+  for (Index b = 0; b < 12; ++b) {
+    const auto pair = heed_test::pair_of(batch, b, 12, lengths[static_cast<std::size_t>(b)]);
+    const auto one = model.encode(pair.source, pair.source_lengths, heed::default_executor(), &packed.encoder);
+    heed::GruSeq2SeqDecoder<float> alone(model, one, heed::default_executor(), &packed);
+    CHECK(tokens[static_cast<std::size_t>(b)] == wanted[static_cast<std::size_t>(b)].tokens);
+    CHECK(heed::greedy_tokens(alone, options)[0] == wanted[static_cast<std::size_t>(b)].tokens);
+  }
+}
+
 TEST_CASE("reorder moves rows, repeats them and drops them", "[models]") {
   const auto model = make_model(ReadoutKind::state);
   const auto batch = heed_test::random_batch({6, 3}, {2, 2}, 40, 4);

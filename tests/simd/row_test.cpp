@@ -47,6 +47,24 @@ TEMPLATE_TEST_CASE("the maximum is the largest element, NaN if there is one, -in
   }
 }
 
+TEMPLATE_TEST_CASE("the place of the maximum is the lowest among equals and the first NaN", "[simd]", float, double) {
+  using T = TestType;
+  for (const Index n : sizes) {
+    if (n == 0) continue;
+    auto x = random_numbers<T>(n, 7);
+    CHECK(heed::index_of_maximum(x.data(), n) == std::max_element(x.begin(), x.end()) - x.begin());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      auto y = x;
+      y[i] = y.back() = T(9);
+      CHECK(heed::index_of_maximum(y.data(), n) == static_cast<Index>(i));
+      y[i] = y.back() = not_a_number<T>;
+      CHECK(heed::index_of_maximum(y.data(), n) == static_cast<Index>(i));
+    }
+    std::fill(x.begin(), x.end(), -infinite<T>);
+    CHECK(heed::index_of_maximum(x.data(), n) == 0);
+  }
+}
+
 TEMPLATE_TEST_CASE("updates of a row change its elements and nothing behind them", "[simd]", float, double) {
   using T = TestType;
   for (const Index n : sizes) {

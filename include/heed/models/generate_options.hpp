@@ -12,6 +12,7 @@
 #include <heed/core/check.hpp>
 #include <heed/core/view.hpp>
 #include <heed/kernels/softmax.hpp>
+#include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -25,6 +26,13 @@ concept StepDecoder = requires(D& decoder, std::span<const Index> rows) {
   { decoder.rows() } -> std::convertible_to<Index>;
   decoder.reorder(rows);
   decoder.step(rows).row(Index{0});
+};
+
+/// A decoder that finds the likeliest tokens faster than by way of all logits: step_argmax(tokens, suppressed) feeds one token
+/// per row and gives one per row, the one with the largest logit that is not suppressed, the lowest id among equals.
+template <class D>
+concept ArgmaxDecoder = StepDecoder<D> && requires(D& decoder, std::span<const Index> tokens) {
+  { decoder.step_argmax(tokens, tokens) } -> std::convertible_to<std::vector<Index>>;
 };
 
 /// lp(length) that a log-probability is divided by: 1, length^alpha, or ((5 + length) / 6)^alpha (Wu et al. 2016, eq. 14).
@@ -91,6 +99,23 @@ inline void check_options(const GenerateOptions& options, Index vocab_size) {
   check(std::isfinite(options.alpha), [] { return std::string("generate: alpha is not finite"); });
 }
 
+/// Makes tokens of a row of logits impossible.
+template <class T>
+void suppress(T* row, std::span<const Index> tokens) {
+  for (const Index token : tokens) row[token] = -std::numeric_limits<T>::infinity();
+}
+
+/// Every row's likeliest token that is not suppressed, the lowest id among equals; changes the logits.
+template <class T>
+std::vector<Index> likeliest(MatrixView<T> logits, std::span<const Index> suppressed) {
+  std::vector<Index> tokens;
+  for (Index r = 0; r < logits.rows; ++r) {
+    suppress(logits.row(r), suppressed);
+    tokens.push_back(index_of_maximum<T>(logits.row(r), logits.cols));
+  }
+  return tokens;
+}
+
 /// A row of logits whose suppressed tokens are gone; normaliser is its logsumexp (0 for log-probabilities).
 template <class T>
 struct NextTokens {
@@ -99,12 +124,12 @@ struct NextTokens {
   double normaliser;
 
   NextTokens(T* row, Index count, const GenerateOptions& options) : logits(row), vocab_size(count) {
-    for (const Index token : options.suppressed) row[token] = -std::numeric_limits<T>::infinity();
+    suppress(row, options.suppressed);
     normaliser = options.scores == StepScores::logits ? static_cast<double>(logsumexp_row(row, count)) : 0;
   }
   double log_prob(Index token) const { return static_cast<double>(logits[token]) - normaliser; }
   /// The likeliest token; the lowest id among equals.
-  Index best() const { return std::max_element(logits, logits + vocab_size) - logits; }
+  Index best() const { return index_of_maximum(logits, vocab_size); }
   /// The `count` likeliest tokens that are possible at all, best first, the lower id first among equals.
   std::vector<Index> best(Index count) const {
     const auto better = [&](Index a, Index b) { return logits[a] > logits[b] || (logits[a] == logits[b] && a < b); };

@@ -115,9 +115,10 @@ struct GruSeq2Seq {
   }
 
   /// source (batch, source_length) token ids, lengths (batch) from 1 to source_length -> what the decoder reads, computed once.
-  Encoded encode(const Tensor<Index, 2>& source, std::span<const Index> lengths,
-                 ExecutorRef executor = default_executor()) const {
-    return encode_with(source, lengths, {}, nullptr, executor);
+  /// packed: encoder.pack(), or null.
+  Encoded encode(const Tensor<Index, 2>& source, std::span<const Index> lengths, ExecutorRef executor = default_executor(),
+                 const typename Gru<T>::Packed* packed = nullptr) const {
+    return encode_with(source, lengths, {}, nullptr, executor, packed);
   }
 
   /// Mean cross-entropy per counted target token (pad positions do not count), teacher-forced. cache null: no backward will
@@ -230,12 +231,12 @@ struct GruSeq2Seq {
   }
 
   Encoded encode_with(const Tensor<Index, 2>& source, std::span<const Index> lengths, const LossOptions& options, Cache* c,
-                      ExecutorRef executor) const {
+                      ExecutorRef executor, const typename Gru<T>::Packed* packed = nullptr) const {
     check_extent("GruSeq2Seq::encode", "lengths", "size", static_cast<Index>(lengths.size()), source.dimension(0));
     const Tensor<T, 3> embedded =
         dropout.forward(source_table(*this).forward(source, c ? &c->source_ids : nullptr), options.rng,
                         c ? &c->source_dropout : nullptr, SequenceAxes::batch_step, executor);
-    auto encoded = encoder.forward(embedded, {.lengths = lengths}, c ? &c->encoder : nullptr, executor);
+    auto encoded = encoder.forward(embedded, {.lengths = lengths, .packed = packed}, c ? &c->encoder : nullptr, executor);
     Tensor<T, 2> state = bridge.forward(encoded.state, encoder.directions(), c ? &c->bridge : nullptr, executor);
     return {with_decoder([&](const auto& d) { return d.remember(std::move(encoded.output), lengths, executor); }),
             std::move(state)};

@@ -1,26 +1,34 @@
 #pragma once
 // GruSeq2Seq's side of greedy and beam search: rows of unfinished translations over sources that were encoded once.
 
+#include <concepts>
 #include <numeric>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include <heed/attention/packed_weight.hpp>
+#include <heed/attention/screened_weight.hpp>
+#include <heed/models/generate_options.hpp>
 #include <heed/models/gru_seq2seq.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// A model's weights in the order in which decoding reads them: made once per loaded model and given to its decoders. Costs
-/// their size in memory once more and changes no bit. The model must not change meanwhile.
+/// A model's weights in the order in which translating reads them: made once per loaded model, given to encode() and to the
+/// decoders. Costs one and a half times their size in memory and changes no bit. The model must outlive it unchanged.
 template <class T>
 struct PackedGruSeq2Seq {
-  PackedWeight<T> output;
+  typename Gru<T>::Packed encoder;
   std::optional<typename BahdanauDecoder<T>::StepWeights> bahdanau;
+  PackedWeight<T> output;
+  std::optional<ScreenedWeight> screened_output;  // where T is float
 
   explicit PackedGruSeq2Seq(const GruSeq2Seq<T>& model)
-      : output(Transpose::yes, View<const T, 2>(model.output_weight())) {
+      : encoder(model.encoder.pack()), output(Transpose::yes, View<const T, 2>(model.output_weight())) {
     if (model.bahdanau) bahdanau.emplace(model.bahdanau->pack_step());
+    if constexpr (std::same_as<T, float>) {
+      screened_output.emplace(as_matrix(model.output_weight()), std::span<const T>(model.output.bias.data(), static_cast<std::size_t>(model.output.vocab_size())));
+    }
   }
 };
 
@@ -59,11 +67,37 @@ class GruSeq2SeqDecoder {
 
   /// Feeds one token per row -> logits (rows, vocab), valid and the caller's to change until the next call.
   MatrixView<T> step(std::span<const Index> tokens) {
+    const Tensor<T, 2> features = read(tokens);
+    logits_.resize(rows(), vocab_size());
+    project(as_matrix(features));
+    return as_matrix(logits_);
+  }
+
+  /// Feeds one token per row -> each row's likeliest next token, which is none of `suppressed`: the one with the largest of
+  /// step()'s logits, the lowest id among equals. For one row over packed weights this reads half of the output layer.
+  std::vector<Index> step_argmax(std::span<const Index> tokens, std::span<const Index> suppressed) {
+    const Tensor<T, 2> features = read(tokens);
+    if constexpr (std::same_as<T, float>) {
+      if (packed_ && rows() == 1) {
+        const std::span<const T> row(features.data(), static_cast<std::size_t>(features.size()));
+        if (const auto best = packed_->screened_output->argmax(row, suppressed, executor_)) return {*best};
+      }
+    }
+    logits_.resize(rows(), vocab_size());
+    project(as_matrix(features));
+    return detail::likeliest(as_matrix(logits_), suppressed);
+  }
+
+  /// The last step's attention weights (rows, source_length).
+  const Tensor<T, 2>& weights() const { return weights_; }
+
+ private:
+  /// One step of the decoder -> what the output layer reads (rows, output_dim).
+  Tensor<T, 2> read(std::span<const Index> tokens) {
     check_extent("GruSeq2SeqDecoder::step", "tokens", "size", static_cast<Index>(tokens.size()), rows());
     embedded_.resize(rows(), model_.target_embedding.embedding_dim());
     context_.resize(rows(), memory_.values.dimension(2));
     weights_.resize(rows(), memory_.values.dimension(1));
-    logits_.resize(rows(), vocab_size());
     model_.target_embedding.forward_into(tokens, as_matrix(embedded_));
     if (model_.bahdanau) {
       model_.bahdanau->step(memory_, sources_, embedded_, state_, context_, weights_, executor_,
@@ -71,17 +105,11 @@ class GruSeq2SeqDecoder {
     } else {
       model_.luong->step(memory_, sources_, embedded_, state_, context_, weights_, executor_);
     }
-    const Tensor<T, 2> features = model_.output.readout.forward(
+    return model_.output.readout.forward(
         {as_matrix(std::as_const(state_)), as_matrix(std::as_const(context_)), as_matrix(std::as_const(embedded_))}, nullptr, {},
         nullptr, executor_);
-    project(as_matrix(features));
-    return as_matrix(logits_);
   }
 
-  /// The last step's attention weights (rows, source_length).
-  const Tensor<T, 2>& weights() const { return weights_; }
-
- private:
   /// features (rows, output_dim) -> logits_; the same bits with the packed weight as with the plain one.
   void project(MatrixView<const T> features) {
     const MatrixView<T> logits = as_matrix(logits_);

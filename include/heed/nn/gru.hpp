@@ -28,12 +28,17 @@ struct Gru {
       visit("reverse", self.reverse...);
     }
   };
+  /// The recurrent weights in the order in which forward reads them: made once per loaded layer, the same bits.
+  struct Packed {
+    std::vector<detail::PackedRecurrence<T>> runs;  // layers * directions
+  };
   /// What a call is told beside x: the rows' true lengths (none: all of x), the first states (layers * directions, batch,
-  /// hidden), forward before reverse in each layer (null: zeros), and what a masked step puts out.
+  /// hidden), forward before reverse in each layer (null: zeros), what a masked step puts out, and pack() or null.
   struct Options {
     std::span<const Index> lengths = {};
     const Tensor<T, 3>* initial_state = nullptr;
     MaskedOutput masked_output = MaskedOutput::repeat;
+    const Packed* packed = nullptr;
   };
   struct Result {
     Tensor<T, 3> output;  // (batch, steps, hidden * directions), the last layer's
@@ -83,7 +88,8 @@ struct Gru {
       Index offset = 0;
       for (const auto& [cell, direction] : cells(layer)) {
         const GruRun<T> call{result.output, options.lengths, slice(options.initial_state, run), direction,
-                             options.masked_output};
+                             options.masked_output,
+                             options.packed ? &options.packed->runs[static_cast<std::size_t>(run)] : nullptr};
         gru_forward(*cell, call, columns(output, offset, hidden), View<T, 2>(row_of(result.state, run)),
                     cache ? &cache->runs[static_cast<std::size_t>(run)] : nullptr, executor);
         offset += hidden;
@@ -92,6 +98,14 @@ struct Gru {
       result.output = std::move(output);
     }
     return result;
+  }
+
+  Packed pack() const {
+    Packed packed;
+    for (const Layer& layer : layers) {
+      for (const auto& run : cells(layer)) packed.runs.emplace_back(*run.cell, Transpose::yes);
+    }
+    return packed;
   }
 
   /// d_output (batch, steps, hidden * directions) and d_state (layers * directions, batch, hidden; null: zeros) -> the
@@ -163,6 +177,9 @@ struct Gru {
     check_shape("Gru::forward", "x", extents(x), Extents<3>{-1, -1, input_dim()});
     check_lengths("Gru::forward", "lengths", options.lengths, x.dimension(0), x.dimension(1));
     check_states("Gru::forward", "initial_state", options.initial_state, x.dimension(0));
+    if (options.packed) {
+      check_extent("Gru::forward", "packed", "size", static_cast<Index>(options.packed->runs.size()), runs());
+    }
   }
   void check_backward(const Tensor<T, 3>& d_output, const Tensor<T, 3>* d_state, const Cache& cache) const {
     check(static_cast<Index>(cache.runs.size()) == runs(), [&] {

@@ -3,6 +3,7 @@
 // steps; the recurrence runs per block of samples, so that a thread never waits for another inside a sequence; gradients of
 // the weights are one product over all steps again.
 
+#include <optional>
 #include <span>
 #include <utility>
 
@@ -28,7 +29,8 @@ void gru_forward(const GruCell<T>& cell, const GruRun<T>& run, const View<T, 3>&
   matmul<T>(Transpose::no, as_matrix(run.x), Transpose::yes, as_matrix(cell.weight_ih), as_matrix(input), Accumulate::yes,
             executor);
   if (trace) detail::prepare_trace(*trace, cell, run);
-  const detail::PackedRecurrence<T> packed(cell, Transpose::yes);
+  std::optional<detail::PackedRecurrence<T>> own;
+  const detail::PackedRecurrence<T>& packed = run.packed ? *run.packed : own.emplace(cell, Transpose::yes);
   detail::for_each_sample_block(batch, steps, executor, [&](const detail::SampleBlock& block) {
     detail::gru_forward_block(cell, packed, run, input, output, state, trace, block);
   });

@@ -20,32 +20,7 @@ enum class TimeDirection { forward, reverse };
 /// zeros (torch). Its state is kept either way.
 enum class MaskedOutput { repeat, zero };
 
-/// One call: x (batch, steps, input), contiguous; lengths (batch) or none; initial (batch, hidden) or none for zeros.
-template <class T>
-struct GruRun {
-  View<const T, 3> x;
-  std::span<const Index> lengths = {};
-  View<const T, 2> initial = {};
-  TimeDirection direction = TimeDirection::forward;
-  MaskedOutput masked_output = MaskedOutput::repeat;
-};
-
-/// What the backward of a call needs. Steps behind a length hold zeros, whatever the padding held.
-template <class T>
-struct GruTrace {
-  Tensor<T, 3> x;         // (batch, steps, input)
-  Tensor<T, 3> previous;  // (batch, steps, hidden): the state before each step
-  Tensor<T, 3> saved;     // (batch, steps, 4 hidden): gates, candidate and its recurrent part
-  Tensor<T, 3> operand;   // (batch, steps, hidden): r * h, where the reset comes before
-  std::vector<Index> lengths;
-  TimeDirection direction = TimeDirection::forward;
-  MaskedOutput masked_output = MaskedOutput::repeat;
-};
-
 namespace detail {
-
-struct GruStepScratch;
-struct GruActiveScratch;
 
 /// weight_hh packed for the products of a whole sequence.
 template <class T>
@@ -64,6 +39,36 @@ struct PackedRecurrence {
     }
   }
 };
+
+}  // namespace detail
+
+/// One call: x (batch, steps, input), contiguous; lengths (batch) or none; initial (batch, hidden) or none for zeros.
+template <class T>
+struct GruRun {
+  View<const T, 3> x;
+  std::span<const Index> lengths = {};
+  View<const T, 2> initial = {};
+  TimeDirection direction = TimeDirection::forward;
+  MaskedOutput masked_output = MaskedOutput::repeat;
+  const detail::PackedRecurrence<T>* packed = nullptr;  // of the cell, transposed; null: packed by the call
+};
+
+/// What the backward of a call needs. Steps behind a length hold zeros, whatever the padding held.
+template <class T>
+struct GruTrace {
+  Tensor<T, 3> x;         // (batch, steps, input)
+  Tensor<T, 3> previous;  // (batch, steps, hidden): the state before each step
+  Tensor<T, 3> saved;     // (batch, steps, 4 hidden): gates, candidate and its recurrent part
+  Tensor<T, 3> operand;   // (batch, steps, hidden): r * h, where the reset comes before
+  std::vector<Index> lengths;
+  TimeDirection direction = TimeDirection::forward;
+  MaskedOutput masked_output = MaskedOutput::repeat;
+};
+
+namespace detail {
+
+struct GruStepScratch;
+struct GruActiveScratch;
 
 /// Samples [first, first + count) of one call: what each step sees of the tensors.
 struct SampleBlock {

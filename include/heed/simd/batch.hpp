@@ -233,4 +233,10 @@ inline BatchMask<T, Arch> is_nan(const Batch<T, Arch>& x) {
   return !(x == x);  // xsimd 8: NaN != NaN is false on AVX and AVX-512
 }
 
+/// Whether a lane of the mask is true.
+template <class T, class Arch>
+inline bool any_lane(const xsimd::batch_bool<T, Arch>& mask) {
+  return xsimd::any(mask);
+}
+
 }  // namespace heed::inline HEED_ABI

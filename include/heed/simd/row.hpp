@@ -81,6 +81,18 @@ inline T maximum_of(const T* x, Index n) {
   return reduce_row<T, Arch>(n, lowest, step, heed::maximum);
 }
 
+/// The place of the largest x[i], n > 0: the lowest among equals, the first NaN where there is one.
+template <Real T, class Arch = default_arch>
+inline Index index_of_maximum(const T* x, Index n) {
+  constexpr Index width = lanes<T, Arch>;
+  const T largest = maximum_of<T, Arch>(x, n);
+  const Batch<T, Arch> wanted(largest);
+  Index i = 0;
+  while (i + width <= n && largest == largest && !any_lane(heed::load<T, Arch>(x + i) == wanted)) i += width;
+  while (i + 1 < n && x[i] != largest && x[i] == x[i]) ++i;
+  return i;
+}
+
 /// y[i] = value
 template <Real T, class Arch = default_arch>
 inline void fill_row(T* y, T value, Index n) {
