@@ -30,6 +30,7 @@ Registry all_operations() {
   add_keras_optimizer(registry);
   add_layers(registry);
   add_optimizer(registry);
+  add_position(registry);
   add_schedule(registry);
   add_score(registry);
   add_seed(registry);

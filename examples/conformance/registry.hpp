@@ -35,6 +35,7 @@ void add_keras_attention(Registry& registry);
 void add_keras_optimizer(Registry& registry);
 void add_layers(Registry& registry);
 void add_optimizer(Registry& registry);
+void add_position(Registry& registry);
 void add_schedule(Registry& registry);
 void add_score(Registry& registry);
 void add_seed(Registry& registry);

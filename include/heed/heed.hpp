@@ -18,7 +18,9 @@
 #include <heed/attention/options.hpp>
 #include <heed/attention/packed_weight.hpp>
 #include <heed/attention/parameter_fill.hpp>
+#include <heed/attention/position.hpp>
 #include <heed/attention/projection.hpp>
+#include <heed/attention/rotary.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/attention/score_tile.hpp>

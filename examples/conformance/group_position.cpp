@@ -1,0 +1,79 @@
+// position and rope: encodings, slopes, buckets and rotary embeddings; ONNX's RotaryEmbedding.
+
+#include <heed/attention/position.hpp>
+
+#include "folded.hpp"
+#include "registry.hpp"
+
+namespace conformance {
+namespace {
+
+void run_sinusoid(Case& golden) {
+  const auto layout = golden.option<std::string>("layout");
+  golden.answer("encoding", heed::sinusoidal_encoding<double>(
+                                golden.option<Index>("T"), golden.option<Index>("D"),
+                                {.layout = layout == "t2t"            ? heed::SinusoidLayout::tensor2tensor
+                                           : layout == "concatenated" ? heed::SinusoidLayout::concatenated
+                                                                      : heed::SinusoidLayout::interleaved,
+                                 .offset = golden.option<Index>("position_offset")}));
+}
+
+void run_slopes(Case& golden) {
+  for (const Index heads : golden.option<std::vector<Index>>("heads")) {
+    golden.answer("slopes_" + std::to_string(heads), heed::alibi_slopes<double>(heads));
+  }
+}
+
+/// Where the triangle is asked for, what it hides is minus infinity.
+void run_bias(Case& golden) {
+  const Index query_length = golden.option<Index>("Tq"), key_length = golden.option<Index>("Tk");
+  const auto bias = heed::alibi_bias(heed::alibi_slopes<double>(golden.option<Index>("H")), query_length, key_length);
+  golden.answer("symmetric", bias);
+  Tensor<double, 3> causal = bias;
+  for (Index h = 0; h < causal.dimension(0); ++h) {
+    for (Index i = 0; i < query_length; ++i) {
+      for (Index j = i + key_length - query_length + 1; j < key_length; ++j) {
+        causal(h, i, j) = -std::numeric_limits<double>::infinity();
+      }
+    }
+  }
+  golden.answer("causal", causal);
+}
+
+void run_buckets(Case& golden) {
+  const heed::RelativeBuckets bucket({.buckets = golden.option<Index>("num_buckets"),
+                                      .max_distance = golden.option<Index>("max_distance"),
+                                      .direction = golden.option<bool>("bidirectional") ? heed::BucketDirection::both
+                                                                                        : heed::BucketDirection::past});
+  const std::vector<Index> relative = given_indices(golden, "relative");
+  Tensor<Index, 1> buckets(static_cast<Index>(relative.size()));
+  for (std::size_t i = 0; i < relative.size(); ++i) buckets(static_cast<Index>(i)) = bucket(relative[i]);
+  golden.answer("bucket", buckets);
+}
+
+heed::RotaryPairs pairs_of(bool interleaved) {
+  return interleaved ? heed::RotaryPairs::interleaved : heed::RotaryPairs::halves;
+}
+
+void run_rotary(Case& golden) {
+  const auto table = heed::rotary_table<double>(
+      golden.option<Index>("T"), golden.option<Index>("rotary_dim"),
+      {.offset = golden.option<Index>("position_offset"), .base = golden.option<double>("base")});
+  const heed::RotaryCall call{.pairs = pairs_of(golden.option<bool>("interleaved"))};
+  golden.answer("cos", table.cosine);
+  golden.answer("sin", table.sine);
+  golden.answer("out", heed::rotary_embedding(golden.given<double, 4>("x"), table, call));
+  golden.answer("grad_x", heed::rotary_embedding_backward(golden.given<double, 4>("grad_out"), table, call));
+}
+
+}  // namespace
+
+void add_position(Registry& registry) {
+  registry.add("sinusoidal position encoding", run_sinusoid);
+  registry.add("ALiBi slopes", run_slopes);
+  registry.add("ALiBi bias", run_bias);
+  registry.add("T5 relative position buckets", run_buckets);
+  registry.add("rotary position embedding", run_rotary);
+}
+
+}  // namespace conformance
