@@ -64,27 +64,50 @@ void scatter(const std::vector<T>& row, Index first, const AxisLayout& layout, T
   for (Index i = 0; i < layout.size; ++i) to(first + i * layout.inner) = row[static_cast<std::size_t>(i)];
 }
 
+/// row(values, size) in place over every row along an axis -> all values in their places.
+template <class T, class Row>
+Tensor<T, 1> along_axis(const std::vector<T>& x, const AxisLayout& layout, const Row& row) {
+  Tensor<T, 1> y(static_cast<Index>(x.size()));
+  layout.for_each_row([&](Index first) {
+    std::vector<T> values = gathered(x, first, layout);
+    row(values, first);
+    scatter(values, first, layout, y);
+  });
+  return y;
+}
+
+template <class T>
+void softmax_in_place(std::vector<T>& row, bool logarithm) {
+  const auto n = static_cast<Index>(row.size());
+  logarithm ? heed::log_softmax_row(row.data(), row.data(), n, n) : heed::softmax_row(row.data(), row.data(), n, n);
+}
+
 template <class T>
 void run_softmax(Case& golden) {
   const bool logarithm = golden.operation() == "torch.log_softmax";
   const AxisLayout layout(golden.given_shape("x"), golden.option<Index>("dim"));
   const std::vector<T> x = golden.given_values<T>("x"), d_y = golden.given_values<T>("grad_out");
-  Tensor<T, 1> out(static_cast<Index>(x.size())), d_x(static_cast<Index>(x.size()));
   const Index n = layout.size;
-  layout.for_each_row([&](Index first) {
-    std::vector<T> row = gathered(x, first, layout), slope = gathered(d_y, first, layout);
+  const auto forward = [&](std::vector<T>& row, Index) { softmax_in_place(row, logarithm); };
+  const Tensor<T, 1> out = along_axis(x, layout, forward);
+  const std::vector<T> y(out.data(), out.data() + out.size());
+  const Tensor<T, 1> d_x = along_axis(d_y, layout, [&](std::vector<T>& slope, Index first) {
+    const std::vector<T> row = gathered(y, first, layout);
     if (logarithm) {
-      heed::log_softmax_row(row.data(), row.data(), n, n);
       heed::log_softmax_backward_row(row.data(), slope.data(), slope.data(), n, n);
     } else {
-      heed::softmax_row(row.data(), row.data(), n, n);
       heed::softmax_backward_row(row.data(), slope.data(), slope.data(), n, n);
     }
-    scatter(row, first, layout, out);
-    scatter(slope, first, layout, d_x);
   });
   answer_as(golden, "out", golden.given_shape("x"), out);
   answer_as(golden, "grad_x", golden.given_shape("x"), d_x);
+}
+
+void run_onnx_softmax(Case& golden) {
+  const bool logarithm = golden.operation() == "LogSoftmax";
+  const AxisLayout layout(golden.given_shape("input.x"), golden.json().at("attributes").value("axis", Index{-1}));
+  const auto forward = [&](std::vector<float>& row, Index) { softmax_in_place(row, logarithm); };
+  answer_as(golden, "output.y", golden.given_shape("input.x"), along_axis(golden.given_values<float>("input.x"), layout, forward));
 }
 
 }  // namespace
@@ -96,6 +119,8 @@ void add_elementwise(Registry& registry) {
   }
   registry.add("torch.softmax", run_softmax<float>, run_softmax<double>);
   registry.add("torch.log_softmax", run_softmax<float>, run_softmax<double>);
+  registry.add("Softmax", run_onnx_softmax);
+  registry.add("LogSoftmax", run_onnx_softmax);
 }
 
 }  // namespace conformance

@@ -1,5 +1,7 @@
 // position and rope: encodings, slopes, buckets and rotary embeddings; ONNX's RotaryEmbedding.
 
+#include <numeric>
+
 #include <heed/attention/position.hpp>
 
 #include "folded.hpp"
@@ -66,6 +68,32 @@ void run_rotary(Case& golden) {
   golden.answer("grad_x", heed::rotary_embedding_backward(golden.given<double, 4>("grad_out"), table, call));
 }
 
+/// ONNX's RotaryEmbedding: its input is (batch, heads, length, head_dim), or (batch, length, heads * head_dim) with num_heads;
+/// its caches have a row per position, or per sample and token where no position_ids are given.
+void run_onnx_rotary(Case& golden) {
+  const nlohmann::json& attributes = golden.json().at("attributes");
+  std::vector<float> x = golden.given_values<float>("input.input");
+  const std::vector<Index>& shape = golden.given_shape("input.input");
+  heed::View<float, 4> view;
+  if (shape.size() == 3) {
+    const Index heads = attributes.at("num_heads").get<Index>(), width = shape[2] / heads;
+    view = {x.data(), {shape[0], heads, shape[1], width}, {shape[1] * shape[2], width, shape[2], 1}};
+  } else {
+    view = {x.data(), {shape[0], shape[1], shape[2], shape[3]}};
+  }
+  const heed::RotaryTable<float> table{given_rows<float>(golden, "input.cos_cache"), given_rows<float>(golden, "input.sin_cache")};
+  Tensor<Index, 2> positions(view.dimension(0), view.dimension(2));
+  if (golden.gives("input.position_ids")) {
+    const std::vector<Index> ids = given_indices(golden, "input.position_ids");
+    std::copy(ids.begin(), ids.end(), positions.data());
+  } else {
+    std::iota(positions.data(), positions.data() + positions.size(), Index{0});
+  }
+  heed::rotary_embedding_into<float>(
+      view, view, table, {.pairs = pairs_of(attributes.value("interleaved", 0) != 0), .positions = heed::View<const Index, 2>(positions)});
+  golden.answer("output.output", shape, {x.begin(), x.end()});
+}
+
 }  // namespace
 
 void add_position(Registry& registry) {
@@ -74,6 +102,7 @@ void add_position(Registry& registry) {
   registry.add("ALiBi bias", run_bias);
   registry.add("T5 relative position buckets", run_buckets);
   registry.add("rotary position embedding", run_rotary);
+  registry.add("RotaryEmbedding", run_onnx_rotary);
 }
 
 }  // namespace conformance
