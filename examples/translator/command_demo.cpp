@@ -56,13 +56,13 @@ std::vector<std::string> sources_of(const std::vector<heed::SentencePair>& pairs
   return sources;
 }
 
-void show_examples(const TranslationModel& model, const Phrasebook& book, const std::vector<Translation>& held_out) {
+void show_examples(const Translator& translator, const Phrasebook& book, const std::vector<Translation>& held_out) {
   print_line();
   print_line("Sentences of the training part:");
   for (const char* sentence : shown_training) {
     const auto pair = std::find_if(book.training.begin(), book.training.end(),
                                    [&](const heed::SentencePair& each) { return each.source == sentence; });
-    print_translation(*pair, translate(model, {&pair->source, 1}, {}).front().text);
+    print_translation(*pair, translate(translator, {&pair->source, 1}, {}).front().text);
   }
   print_line();
   print_line("Held-out sentences: the model has seen their parts, never together:");
@@ -118,8 +118,8 @@ void run_demo(const DemoOptions& options) {
     print(phrasebook_table());
     return;
   }
-  check_output({"--model", options.model}, {});
-  check_output({"--attention-svg", options.attention_svg}, {{"--model", options.model}});
+  check_output({"--model", options.model, options.existing}, {});
+  check_output({"--attention-svg", options.attention_svg, options.existing}, {{"--model", options.model}});
   heed::set_num_threads(options.threads);
   const Phrasebook book = phrasebook();
   TranslationModel model = new_translation_model({.sizes = demo_sizes, .dropout = demo_dropout}, book.training);
@@ -135,9 +135,10 @@ void run_demo(const DemoOptions& options) {
   train(model, book, options);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   print_line("Trained in " + fixed(seconds, 1) + " s.");
-  const std::vector<Translation> held_out = translate(model, sources_of(book.held_out), {});
-  show_examples(model, book, held_out);
-  show_attention(model, held_out[drawn_held_out], book.held_out[drawn_held_out].source, options);
+  const Translator translator(std::move(model));
+  const std::vector<Translation> held_out = translate(translator, sources_of(book.held_out), {});
+  show_examples(translator, book, held_out);
+  show_attention(translator.model, held_out[drawn_held_out], book.held_out[drawn_held_out].source, options);
   show_scores(held_out, book);
   show_next(options);
 }
@@ -151,6 +152,7 @@ Command demo_command(CLI::App& parent) {
   add_file(*app, {"--attention-svg", "Where the drawing of the attention goes"}, options->attention_svg);
   add_count(*app, {"--epochs", "Passes over the phrasebook; 0: as many as the demo is made for"}, options->epochs,
             {0, 10000});
+  add_existing_file_option(*app, options->existing);
   add_threads_option(*app, options->threads);
   app->add_flag("--list", options->list, "Print the phrasebook instead, held-out sentences marked");
   app->footer(examples);

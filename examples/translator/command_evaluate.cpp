@@ -38,19 +38,19 @@ void print_scores(const Scores& scores, std::size_t sentences) {
 }
 
 void run_evaluate(const EvaluateOptions& options) {
-  check_output({"--output", options.output}, {{"--model", options.model}, {"--data", options.data}});
+  check_output({"--output", options.output, options.existing}, {{"--model", options.model}, {"--data", options.data}});
   heed::set_num_threads(options.decode.threads);
-  const TranslationModel model = load_translation_model(options.model);
-  const auto bad = options.bad_lines == BadLines::skip ? heed::BadLine::skip : heed::BadLine::refuse;
-  const heed::ParallelText data = heed::read_pairs(options.data, {.bad_line = bad});
-  if (data.skipped > 0) print_warning(grouped(data.skipped) + " bad lines left out");
+  const Translator translator(load_translation_model(options.model));
+  const TranslationModel& model = translator.model;
+  const heed::ParallelText data = read_corpus(options.data, options.bad);
   std::vector<std::string> sources, references;
   for (const heed::SentencePair& pair : data.pairs) sources.push_back(pair.source), references.push_back(pair.target);
 
   const DecodeOptions decode = fitted(options.decode, model);
   const auto start = std::chrono::steady_clock::now();
   std::vector<std::string> hypotheses;
-  for (Translation& translation : translate(model, sources, decode)) hypotheses.push_back(std::move(translation.text));
+  for (Translation& translation : translate(translator, sources, decode))
+    hypotheses.push_back(std::move(translation.text));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.output.empty()) heed::write_file(options.output, joined_lines(hypotheses));
 
@@ -72,7 +72,9 @@ Command evaluate_command(CLI::App& parent) {
   add_file(*app, {"--data", "Sentence pairs: source, tab, reference"}, options->data)->required();
   add_file(*app, {"--output", "Where the translations go, one per line"}, options->output);
   add_decode_options(*app, options->decode);
-  add_bad_lines_option(*app, options->bad_lines);
+  add_existing_file_option(*app, options->existing);
+  add_bad_lines_option(*app, options->bad);
+  add_bad_bytes_option(*app, options->bad.bytes);
   app->footer(examples);
   return {app, [options] { run_evaluate(*options); }};
 }

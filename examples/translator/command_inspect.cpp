@@ -44,7 +44,7 @@ void print_tensors(const Network& network) {
 
 void run_inspect(const InspectOptions& options) {
   const heed::Checkpoint checkpoint(options.model);
-  const TranslationModel model = load_translation_model(options.model);
+  const TranslationModel model = read_translation_model(checkpoint);
   const Network::Config& config = model.network.config;
   print_line("File         " + options.model);
   print_line("Written by   " + checkpoint.written_by());
@@ -57,10 +57,14 @@ void run_inspect(const InspectOptions& options) {
   for (const auto& [name, value] : model.facts) print_line("Trained      " + name + " " + value);
   if (checkpoint.has_section("training")) print_line("State        checkpoint of a training run, can be resumed");
   if (options.tensors) print_tensors(model.network);
-  if (!options.check_finite) return;
-  const std::string broken = heed::find_non_finite(model.network);
-  if (!broken.empty()) throw std::runtime_error(options.model + ": " + heed::quote(broken) + " holds NaN or infinity");
-  print_line("Finite       all numbers");
+  if (options.check_finite) {
+    const std::string broken = heed::find_non_finite(model.network);
+    if (!broken.empty())
+      throw std::runtime_error(options.model + ": " + heed::quote(broken) + " holds NaN or infinity");
+    print_line("Finite       all numbers");
+  }
+  verify_self_test(checkpoint, model);
+  print_line(std::string("Self-test    ") + (checkpoint.has_self_test() ? "passed" : "none in the file"));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 
 #include "attention_map.hpp"
 #include "console.hpp"
+#include "files.hpp"
 #include "options.hpp"
 #include "translate.hpp"
 
@@ -35,24 +36,24 @@ std::optional<std::string> next_line() {
   return line;
 }
 
-void answer(const TranslationModel& model, const std::string& line, const TranslateOptions& options) {
+void answer(const Translator& translator, const std::string& line, const TranslateOptions& options) {
   if (line.size() > longest_line) {
     print_error("this line has more than " + std::to_string(longest_line) + " bytes; left out");
     return;
   }
-  try {
-    const Translation translation = translate(model, {&line, 1}, options.decode).front();
-    print_line(translation.text);
-    if (options.show_attention && !translation.text.empty()) print(attention_text(model, translation));
-  } catch (const std::invalid_argument& problem) {  // not UTF-8
-    print_error(problem.what());
+  if (const std::string problem = line_problem(line); !problem.empty()) {
+    print_error("this line is left out: " + problem);
+    return;
   }
+  const Translation translation = translate(translator, {&line, 1}, options.decode).front();
+  print_line(translation.text);
+  if (options.show_attention && !translation.text.empty()) print(attention_text(translator.model, translation));
 }
 
 void run_interactive(TranslateOptions options) {
   heed::set_num_threads(options.decode.threads);
-  const TranslationModel model = load_translation_model(options.model);
-  options.decode = fitted(options.decode, model);
+  const Translator translator(load_translation_model(options.model));
+  options.decode = fitted(options.decode, translator.model);
   const bool prompt = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
   if (prompt) print_line("One sentence per line; Ctrl-D ends.");
   for (;;) {
@@ -60,7 +61,7 @@ void run_interactive(TranslateOptions options) {
     flush_output();
     const std::optional<std::string> line = next_line();
     if (!line) break;
-    answer(model, *line, options);
+    answer(translator, *line, options);
   }
   if (prompt) print_line();
 }

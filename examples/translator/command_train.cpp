@@ -30,21 +30,17 @@ void add_files(CLI::App& app, TrainOptions& options) {
   add_file(app, {"--log", "CSV of loss, learning rate and tokens/s; default: beside the model, .csv"}, options.log)
       ->group("Files");
   app.add_flag("--resume", options.resume, "Go on from the checkpoint")->group("Files");
-  add_existing_file_option(app, options.existing);
-  add_bad_lines_option(app, options.bad_lines);
+  add_existing_file_option(app, options.existing)->group("Files");
+  add_bad_lines_option(app, options.bad)->group("Files");
+  add_bad_bytes_option(app, options.bad.bytes)->group("Files");
 }
 
 void add_sizes(CLI::App& app, TrainOptions& options) {
   constexpr CountRange size{1, 65536};
   const char* group = "Model";
-  app.add_option("--source-lang", options.source_language, "Language of the first column")
-      ->check(CLI::IsMember({"en", "fr", "zh"}))
-      ->capture_default_str()
+  add_language(app, {"--source-lang", "Language of the first column: en, fr or zh"}, options.source_language)
       ->group(group);
-  app.add_option("--target-lang", options.target_language, "Language of the second column")
-      ->check(CLI::IsMember({"en", "fr", "zh"}))
-      ->capture_default_str()
-      ->group(group);
+  add_language(app, {"--target-lang", "Language of the second column"}, options.target_language)->group(group);
   add_count(app, {"--embedding", "Numbers per word"}, options.sizes.embedding, size)->group(group);
   add_count(app, {"--hidden", "Numbers per GRU state"}, options.sizes.hidden, size)->group(group);
   add_count(app, {"--attention-units", "Units of the attention's tanh layer"}, options.sizes.attention_units, size)
@@ -73,7 +69,7 @@ void add_rates(CLI::App& app, TrainOptions& options) {
   add_seed(app, {"--seed", "Start of all random numbers"}, options.seed)->group(group);
   add_count(app, {"--checkpoint-steps", "Steps between two checkpoints"}, options.checkpoint_steps, {1, 1'000'000'000})
       ->group(group);
-  add_threads_option(app, options.threads);
+  add_threads_option(app, options.threads)->group(group);
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // heed-translate translate: sentences from the command line, a file or standard input.
 
-#include <iostream>
+#include <unistd.h>
+
+#include <algorithm>
 #include <memory>
 
 #include <heed/core/thread_pool.hpp>
@@ -24,6 +26,8 @@ constexpr const char* examples = R"(Examples:
 
 A text that begins with a dash goes after --.)";
 
+constexpr std::size_t sentences_at_once = 1024;  // sorted by length, in 16 batches, before they are printed
+
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
   for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
@@ -35,32 +39,41 @@ void check(const TranslateOptions& options) {
   if (!options.attention_svg.empty() && options.text.empty()) {
     throw UsageError("--attention-svg draws one sentence: wanted a text on the command line");
   }
-  const std::vector<InputFile> inputs{{"--model", options.model}, {"--input", options.input}};
+  std::vector<InputFile> inputs{{"--model", options.model}, {"--input", options.input}};
   check_output({"--output", options.output, options.existing}, inputs);
+  inputs.push_back({"--output", options.output});
   check_output({"--attention-svg", options.attention_svg, options.existing}, inputs);
+}
+
+std::vector<std::string> sentences_of(const TranslateOptions& options) {
+  if (!options.text.empty()) return {joined(options.text)};
+  const bool typed = options.input.empty() && isatty(STDIN_FILENO) != 0;
+  if (typed) print_error("one sentence per line; Ctrl-D ends");
+  return read_lines(options.input.empty() ? "-" : options.input, options.bad_bytes);
 }
 
 void run_translate(const TranslateOptions& options) {
   check(options);
   heed::set_num_threads(options.decode.threads);
-  const TranslationModel model = load_translation_model(options.model);
-  std::vector<std::string> sentences;
-  if (options.text.empty()) {
-    sentences = read_lines(options.input.empty() ? "-" : options.input);
-  } else {
-    sentences.push_back(joined(options.text));
-  }
+  const Translator translator(load_translation_model(options.model));
+  const std::vector<std::string> sentences = sentences_of(options);
+  const DecodeOptions decode = fitted(options.decode, translator.model);
   std::string text;
-  for (const Translation& translation : translate(model, sentences, fitted(options.decode, model))) {
-    text += translation.text + '\n';
-    if (options.show_attention) text += attention_text(model, translation);
-    if (!options.attention_svg.empty()) heed::write_file(options.attention_svg, attention_svg(model, translation));
-  }
-  if (options.output.empty()) {
+  for (std::size_t first = 0; first < sentences.size(); first += sentences_at_once) {
+    const std::size_t count = std::min(sentences_at_once, sentences.size() - first);
+    for (const Translation& translation : translate(translator, {sentences.data() + first, count}, decode)) {
+      text += translation.text + '\n';
+      if (options.show_attention) text += attention_text(translator.model, translation);
+      if (!options.attention_svg.empty()) {
+        heed::write_file(options.attention_svg, attention_svg(translator.model, translation));
+      }
+    }
+    if (!options.output.empty()) continue;  // a file is written as a whole
     print(text);
-  } else {
-    heed::write_file(options.output, text);
+    flush_output();
+    text.clear();
   }
+  if (!options.output.empty()) heed::write_file(options.output, text);
 }
 
 }  // namespace
@@ -77,6 +90,7 @@ Command translate_command(CLI::App& parent) {
   app->add_flag("--show-attention", options->show_attention, "Draw where the model looked, in the terminal");
   add_decode_options(*app, options->decode);
   add_existing_file_option(*app, options->existing);
+  add_bad_bytes_option(*app, options->bad_bytes);
   app->footer(examples);
   return {app, [options] { run_translate(*options); }};
 }

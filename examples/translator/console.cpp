@@ -92,6 +92,10 @@ std::string grouped(long long number) {
   return number < 0 ? "-" + digits : digits;
 }
 
+std::string counted(long long number, std::string_view thing) {
+  return grouped(number) + ' ' + std::string(thing) + (number == 1 ? "" : "s");
+}
+
 std::string fixed(double number, int decimals) {
   std::array<char, 400> buffer{};
   const auto result =

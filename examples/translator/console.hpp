@@ -36,6 +36,8 @@ std::string file_text(const std::string& path);
 
 /// "1,234,567"
 std::string grouped(long long number);
+/// "1 line", "1,234 lines"
+std::string counted(long long number, std::string_view thing);
 /// A number with this many decimals and a point, whatever the locale.
 std::string fixed(double number, int decimals);
 

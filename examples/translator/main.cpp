@@ -30,15 +30,6 @@ constexpr const char* examples = R"(Examples:
 
 heed-translate COMMAND --help says more about each.)";
 
-/// What is wrong with a command line. A misspelt option is named before the required one that is missing for it.
-std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
-  const bool extra = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
-  const bool missing = dynamic_cast<const CLI::RequiredError*>(&problem) != nullptr;
-  if ((extra || missing) && !app.remaining(true).empty()) return unknown_argument_message(app);
-  if (missing && app.get_subcommands().empty()) return "wanted a command; see heed-translate --help";
-  return problem.what();
-}
-
 int run(int argc, char** argv) {
   CLI::App app("Trains and runs small neural translators on the CPU.", "heed-translate");
   app.set_version_flag("--version", [] { return "heed-translate of " + heed::build_info().text(); });

@@ -88,9 +88,17 @@ CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value) {
   return app.add_option_function<std::string>(text.name, read, text.help)->type_name("FILE")->default_str(value);
 }
 
-void add_threads_option(CLI::App& app, Index& threads) {
-  add_count(app, {"--threads", "Threads to compute with; 0: one per CPU this process may use"}, threads,
-            {0, most_threads});
+CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (found != "en" && found != "fr" && found != "zh") refuse(name, found, "en, fr or zh");
+    value = found;
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)->type_name("LANG")->default_str(value);
+}
+
+CLI::Option* add_threads_option(CLI::App& app, Index& threads) {
+  return add_count(app, {"--threads", "Threads to compute with; 0: one per CPU this process may use"}, threads,
+                   {0, most_threads});
 }
 
 void add_decode_options(CLI::App& app, DecodeOptions& options) {
@@ -99,15 +107,21 @@ void add_decode_options(CLI::App& app, DecodeOptions& options) {
   add_threads_option(app, options.threads);
 }
 
-void add_existing_file_option(CLI::App& app, ExistingFile& existing) {
-  app.add_flag_callback(
+CLI::Option* add_existing_file_option(CLI::App& app, ExistingFile& existing) {
+  return app.add_flag_callback(
       "--no-clobber", [&existing] { existing = ExistingFile::refuse; }, "Refuse to replace a file that exists");
 }
 
-void add_bad_lines_option(CLI::App& app, BadLines& bad_lines) {
-  app.add_flag_callback(
-      "--skip-bad", [&bad_lines] { bad_lines = BadLines::skip; },
+CLI::Option* add_bad_lines_option(CLI::App& app, BadText& bad) {
+  return app.add_flag_callback(
+      "--skip-bad", [&bad] { bad.lines = heed::BadLine::skip; },
       "Leave out lines that are no sentence pair, and say how many");
+}
+
+CLI::Option* add_bad_bytes_option(CLI::App& app, heed::InvalidUtf8& bad_bytes) {
+  return app.add_flag_callback(
+      "--replace-bad", [&bad_bytes] { bad_bytes = heed::InvalidUtf8::replace; },
+      "Put U+FFFD for bytes that are no UTF-8, and say in how many lines");
 }
 
 namespace {
@@ -139,8 +153,6 @@ std::string nearest(const std::string& wrong, const std::vector<std::string>& na
   return best;
 }
 
-}  // namespace
-
 std::string unknown_argument_message(const CLI::App& app) {
   const std::vector<std::string> left = app.remaining(true);
   std::string wrong = left.empty() ? "" : left.front();
@@ -160,7 +172,29 @@ std::string unknown_argument_message(const CLI::App& app) {
                            : chosen.empty()       ? "unknown command "
                                                   : "argument not wanted: ";
   const std::string best = nearest(wrong, names);
-  return what + heed::quote(wrong) + (best.empty() ? "" : "; did you mean " + best + "?");
+  std::string advice = best.empty() ? "" : "; did you mean " + best + "?";
+  if (best.empty() && command.get_name() == "translate") advice = "; a text that begins with a dash goes after --";
+  if (best.empty() && advice.empty())
+    advice = "; see heed-translate " + (chosen.empty() ? "" : command.get_name() + " ") + "--help";
+  return what + heed::quote(wrong) + advice;
+}
+
+/// CLI11's "--hidden: 1 required N missing" in words.
+std::string mismatch_message(const std::string& found) {
+  const std::string option = found.substr(0, found.find(':'));
+  if (found.find("At Most") != found.npos) return option + " is given more than once";
+  return found.find("missing") != found.npos ? option + " has no value" : found;
+}
+
+}  // namespace
+
+std::string usage_message(const CLI::App& app, const CLI::ParseError& problem) {
+  const bool extra = dynamic_cast<const CLI::ExtrasError*>(&problem) != nullptr;
+  const bool missing = dynamic_cast<const CLI::RequiredError*>(&problem) != nullptr;
+  const bool mismatch = dynamic_cast<const CLI::ArgumentMismatch*>(&problem) != nullptr;
+  if ((extra || missing) && !app.remaining(true).empty()) return unknown_argument_message(app);
+  if (missing && app.get_subcommands().empty()) return "wanted a command; see heed-translate --help";
+  return mismatch ? mismatch_message(problem.what()) : problem.what();
 }
 
 }  // namespace translator

@@ -11,6 +11,7 @@
 #include <CLI/CLI.hpp>
 
 #include <heed/core/view.hpp>
+#include <heed/text/corpus.hpp>
 
 namespace translator {
 
@@ -22,7 +23,12 @@ struct UsageError : std::runtime_error {
 };
 
 enum class ExistingFile { replace, refuse };
-enum class BadLines { refuse, skip };
+
+/// What lines of text files get that are no sentence pair, and bytes in them that are no UTF-8.
+struct BadText {
+  heed::BadLine lines = heed::BadLine::refuse;
+  heed::InvalidUtf8 bytes = heed::InvalidUtf8::refuse;
+};
 
 struct ModelSizes {
   Index embedding = 128, hidden = 256, attention_units = 256;
@@ -38,7 +44,7 @@ struct TrainOptions {
   std::uint64_t seed = 1;
   bool resume = false;
   ExistingFile existing = ExistingFile::replace;
-  BadLines bad_lines = BadLines::refuse;
+  BadText bad;
 };
 
 struct DecodeOptions {
@@ -50,6 +56,7 @@ struct TranslateOptions {
   std::vector<std::string> text;
   DecodeOptions decode;
   bool show_attention = false;
+  heed::InvalidUtf8 bad_bytes = heed::InvalidUtf8::refuse;
   ExistingFile existing = ExistingFile::replace;
 };
 
@@ -57,13 +64,15 @@ struct EvaluateOptions {
   std::string model, data, output;
   DecodeOptions decode;
   Index batch = 64;
-  BadLines bad_lines = BadLines::refuse;
+  BadText bad;
+  ExistingFile existing = ExistingFile::replace;
 };
 
 struct DemoOptions {
   std::string model = "phrasebook.safetensors", attention_svg = "attention.svg";
   Index threads = 0, epochs = 0;  // 0: as many as the demo is made for
   bool list = false;
+  ExistingFile existing = ExistingFile::replace;
 };
 
 /// One subcommand: what was parsed into it, and what runs it.
@@ -95,13 +104,17 @@ CLI::Option* add_real(CLI::App& app, OptionText text, double& value, RealRange r
 /// 0 to 2^64 - 1.
 CLI::Option* add_seed(CLI::App& app, OptionText text, std::uint64_t& value);
 CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value);
+/// en, fr or zh.
+CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value);
 
 void add_decode_options(CLI::App& app, DecodeOptions& options);
-void add_threads_option(CLI::App& app, Index& threads);
-void add_existing_file_option(CLI::App& app, ExistingFile& existing);
-void add_bad_lines_option(CLI::App& app, BadLines& bad_lines);
+CLI::Option* add_threads_option(CLI::App& app, Index& threads);
+CLI::Option* add_existing_file_option(CLI::App& app, ExistingFile& existing);
+CLI::Option* add_bad_lines_option(CLI::App& app, BadText& bad);
+CLI::Option* add_bad_bytes_option(CLI::App& app, heed::InvalidUtf8& bad_bytes);
 
-/// "unknown option --epoch; did you mean --epochs?": of the options that `app` and its chosen subcommand have.
-std::string unknown_argument_message(const CLI::App& app);
+/// What is wrong with a command line: "unknown option --epoch; did you mean --epochs?" of the options that `app` and its
+/// chosen subcommand have, before the required option that is missing for it.
+std::string usage_message(const CLI::App& app, const CLI::ParseError& problem);
 
 }  // namespace translator

@@ -82,6 +82,7 @@ void Trainer::resume() {
     throw std::runtime_error("cannot resume from " + heed::quote(options_.checkpoint_file) + ": " + different);
   }
   checkpoint.load("", model_.network);
+  verify_self_test(checkpoint, model_);
   checkpoint.load("adam", optimizer_);
   state_.epoch = checkpoint.scalar<std::int64_t>(section, "epoch");
   state_.step = checkpoint.scalar<std::int64_t>(section, "step");

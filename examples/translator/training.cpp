@@ -35,34 +35,31 @@ void check_files(const TrainOptions& options) {
   std::vector<InputFile> more = inputs;
   more.push_back({"--model", options.model});
   check_output({"--checkpoint", options.checkpoint}, more);
+  std::error_code ignored;
+  if (options.resume && !std::filesystem::exists(options.checkpoint, ignored)) {
+    throw std::runtime_error("--resume: there is no checkpoint " + heed::quote(options.checkpoint));
+  }
   more.push_back({"--checkpoint", options.checkpoint});
   check_output({"--log", options.log}, more);
 }
 
-heed::ParallelText read_corpus(const std::string& path, BadLines bad_lines) {
-  const auto bad = bad_lines == BadLines::skip ? heed::BadLine::skip : heed::BadLine::refuse;
-  heed::ParallelText text = heed::read_pairs(path, {.bad_line = bad});
-  const std::string file = heed::quote(path) + ": ";
-  if (text.skipped > 0) print_warning(file + grouped(text.skipped) + " bad lines left out");
-  if (text.identical > 0) print_warning(file + grouped(text.identical) + " pairs have the same text on both sides");
-  return text;
-}
-
 Data read_data(const TrainOptions& options) {
-  Data data{read_corpus(options.data, options.bad_lines), read_corpus(options.valid, options.bad_lines)};
+  Data data{read_corpus(options.data, options.bad), read_corpus(options.valid, options.bad)};
   const Index shared = heed::count_shared(data.training.pairs, data.validation.pairs);
-  if (shared > 0)
-    print_warning(grouped(shared) + " pairs of " + heed::quote(options.valid) + " are in the training data too");
+  if (shared > 0) {
+    print_warning(heed::quote(options.valid) + ": " + counted(shared, "pair") + " of the training data");
+  }
   return data;
 }
 
-heed::EncodedText encode(const std::vector<heed::SentencePair>& pairs, const TranslationModel& model,
-                         Index max_length) {
+/// The pairs of the file `path` that are short enough, as ids.
+heed::EncodedText encode(const std::string& path, const std::vector<heed::SentencePair>& pairs,
+                         const TranslationModel& model, Index max_length) {
   heed::EncodedText text = heed::encode_pairs(pairs, model.source, model.target, {.max_tokens = max_length - 1});
-  if (text.pairs.empty())
-    throw std::runtime_error("no pair is shorter than --max-length " + std::to_string(max_length));
+  const std::string limit = "--max-length " + std::to_string(max_length);
+  if (text.pairs.empty()) throw std::runtime_error(heed::quote(path) + ": no pair is shorter than " + limit);
   if (text.dropped > 0) {
-    print_warning(grouped(text.dropped) + " pairs of --max-length " + std::to_string(max_length) +
+    print_warning(heed::quote(path) + ": " + counted(text.dropped, "pair") + " of " + limit +
                   " tokens or more left out");
   }
   return text;
@@ -118,8 +115,8 @@ void report(const TrainOptions& options, const Trainer& trainer) {
 
 void train(const TrainOptions& options, TranslationModel& model, const Data& data) {
   describe_run(options, model, data);
-  const heed::EncodedText training = encode(data.training.pairs, model, options.max_length);
-  const heed::EncodedText validation = encode(data.validation.pairs, model, options.max_length);
+  const heed::EncodedText training = encode(options.data, data.training.pairs, model, options.max_length);
+  const heed::EncodedText validation = encode(options.valid, data.validation.pairs, model, options.max_length);
   Trainer trainer(model, {training.pairs, validation.pairs},
                   {.epochs = options.epochs,
                    .batch = options.batch,

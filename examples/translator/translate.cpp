@@ -4,7 +4,6 @@
 #include <numeric>
 
 #include <heed/models/generate.hpp>
-#include <heed/models/gru_seq2seq_decoder.hpp>
 #include <heed/text/batches.hpp>
 
 #include "console.hpp"
@@ -16,15 +15,15 @@ using heed::Index;
 
 constexpr std::size_t batch_size = 64;
 
-std::vector<std::vector<heed::Hypothesis>> search(const TranslationModel& model,
-                                                  const heed::PackedGruSeq2Seq<float>& packed,
+std::vector<std::vector<heed::Hypothesis>> search(const Translator& translator,
                                                   std::span<const heed::EncodedPair> pairs,
                                                   const DecodeOptions& options) {
+  const Network& network = translator.model.network;
   std::vector<Index> places(pairs.size());
   std::iota(places.begin(), places.end(), Index{0});
   const heed::TokenBatch batch = heed::make_batch(pairs, places);
-  const Network::Encoded encoded = model.network.encode(batch.source, batch.source_lengths);
-  heed::GruSeq2SeqDecoder<float> decoder(model.network, encoded, heed::default_executor(), &packed);
+  const Network::Encoded encoded = network.encode(batch.source, batch.source_lengths);
+  heed::GruSeq2SeqDecoder<float> decoder(network, encoded, heed::default_executor(), &translator.packed);
   const heed::GenerateOptions wanted{.bos = heed::start_id,
                                      .eos = heed::end_id,
                                      .max_length = options.max_length,
@@ -38,8 +37,9 @@ std::vector<std::vector<heed::Hypothesis>> search(const TranslationModel& model,
 
 }  // namespace
 
-std::vector<Translation> translate(const TranslationModel& model, std::span<const std::string> sentences,
+std::vector<Translation> translate(const Translator& translator, std::span<const std::string> sentences,
                                    const DecodeOptions& options) {
+  const TranslationModel& model = translator.model;
   std::vector<Translation> translations(sentences.size());
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < sentences.size(); ++i) {
@@ -49,12 +49,11 @@ std::vector<Translation> translate(const TranslationModel& model, std::span<cons
   }
   const auto length = [&](std::size_t i) { return translations[i].ids.source.size(); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
-  const heed::PackedGruSeq2Seq<float> packed(model.network);
   for (std::size_t first = 0; first < order.size(); first += batch_size) {
     const std::span<const std::size_t> places(order.data() + first, std::min(batch_size, order.size() - first));
     std::vector<heed::EncodedPair> pairs;
     for (const std::size_t place : places) pairs.push_back(translations[place].ids);
-    const auto results = search(model, packed, pairs, options);
+    const auto results = search(translator, pairs, options);
     for (std::size_t i = 0; i < places.size(); ++i) {
       Translation& translation = translations[places[i]];
       translation.ids.target = results[i].front().tokens;

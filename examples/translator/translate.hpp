@@ -3,9 +3,11 @@
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <heed/core/tensor.hpp>
+#include <heed/models/gru_seq2seq_decoder.hpp>
 
 #include "options.hpp"
 #include "translation_model.hpp"
@@ -18,9 +20,20 @@ struct Translation {
   heed::EncodedPair ids;  ///< of source words and translation, without end tokens
 };
 
+/// A model that is ready to translate: its weights are packed once, in the order in which decoding reads them. It stays
+/// where it is, for decoders point to it.
+struct Translator {
+  const TranslationModel model;
+  const heed::PackedGruSeq2Seq<float> packed;
+
+  explicit Translator(TranslationModel trained) : model(std::move(trained)), packed(model.network) {}
+  Translator(const Translator&) = delete;
+  Translator& operator=(const Translator&) = delete;
+};
+
 /// Translates sentences in order. They run in batches of like length; a sentence's result does not depend on the
 /// others. An empty sentence has an empty translation. Throws heed::Error for a sentence that is not UTF-8.
-std::vector<Translation> translate(const TranslationModel& model, std::span<const std::string> sentences,
+std::vector<Translation> translate(const Translator& translator, std::span<const std::string> sentences,
                                    const DecodeOptions& options);
 
 /// Where the model looked: weights (target tokens, source tokens) whose rows sum to 1. Of both end tokens only the

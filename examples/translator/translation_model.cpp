@@ -1,11 +1,15 @@
 #include "translation_model.hpp"
 
+#include <filesystem>
 #include <new>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
 
+#include <heed/core/quote.hpp>
+
 #include "console.hpp"
+#include "self_test.hpp"
 
 namespace translator {
 namespace {
@@ -59,6 +63,33 @@ Network new_network(const Config& config, std::uint64_t seed) {
   }
 }
 
+/// A network whose parameters wait for a file's. The tables of words, most of it, are not filled with random numbers.
+Network unfilled_network(const Config& config) {
+  Config few = config;
+  few.source_vocab = few.target_vocab = heed::special_count;
+  Network network = new_network(few, 0);
+  network.config.source_vocab = config.source_vocab;
+  network.config.target_vocab = config.target_vocab;
+  network.source_embedding.weight.resize(config.source_vocab, config.embedding_dim);
+  network.target_embedding.weight.resize(config.target_vocab, config.embedding_dim);
+  network.output.weight.resize(config.target_vocab, network.output.weight.dimension(1));
+  network.output.bias.resize(config.target_vocab);
+  return network;
+}
+
+/// Refuses a configuration that is not the file's, before memory is taken for it.
+void check_size(const Config& config, const heed::Checkpoint& checkpoint) {
+  double found = 0;
+  for (const auto& [name, info] : checkpoint.file().tensors()) {
+    if (!name.starts_with(heed::section_prefix)) found += static_cast<double>(info.size());
+  }
+  const bool positive = config.embedding_dim > 0 && config.hidden_dim > 0 && config.attention_units > 0;
+  if (positive && parameters_of(config) == found) return;
+  throw heed::FormatError(
+      checkpoint.file().name(), "",
+      "its configuration is of " + fixed(parameters_of(config), 0) + " parameters, it holds " + fixed(found, 0));
+}
+
 heed::TextCodec read_codec(const heed::Checkpoint& checkpoint, const nlohmann::json& config, const std::string& side) {
   const std::string place = checkpoint.file().name();
   const auto name = heed::json_field<std::string>(config, side + "_tokenizer", place);
@@ -91,6 +122,7 @@ void describe(heed::CheckpointWriter& writer, const TranslationModel& model) {
   writer.set_text("source_vocabulary", lines_of(model.source.vocabulary.tokens()));
   writer.set_text("target_vocabulary", lines_of(model.target.vocabulary.tokens()));
   writer.add("", model.network);
+  if (const auto test = make_self_test(model)) writer.set_self_test(*test);
 }
 
 void save_translation_model(const std::string& path, const TranslationModel& model) {
@@ -99,8 +131,7 @@ void save_translation_model(const std::string& path, const TranslationModel& mod
   writer.save(path);
 }
 
-TranslationModel load_translation_model(const std::string& path) {
-  const heed::Checkpoint checkpoint(path);
+TranslationModel read_translation_model(const heed::Checkpoint& checkpoint) {
   const std::string& place = checkpoint.file().name();
   if (checkpoint.config().empty()) throw heed::FormatError(place, "", "no model of heed-translate");
   const nlohmann::json config = heed::parse_json(checkpoint.config(), place);
@@ -117,12 +148,38 @@ TranslationModel load_translation_model(const std::string& path) {
                      .hidden_dim = size("hidden_dim"),
                      .attention_units = size("attention_units"),
                      .dropout = heed::json_field<double>(config, "dropout", place)};
-  model.source.vocabulary.check_rows("the source side", "source_vocab", sizes.source_vocab);
-  model.target.vocabulary.check_rows("the target side", "target_vocab", sizes.target_vocab);
-  model.network = new_network(sizes, 0);
+  try {
+    model.source.vocabulary.check_rows("the source side", "source_vocab", sizes.source_vocab);
+    model.target.vocabulary.check_rows("the target side", "target_vocab", sizes.target_vocab);
+    check_size(sizes, checkpoint);
+    model.network = unfilled_network(sizes);
+  } catch (const heed::Error& problem) {
+    throw heed::FormatError(place, "", problem.what());
+  }
   checkpoint.load("", model.network);
   model.facts = heed::json_field<std::map<std::string, std::string>>(config, "facts", place);
   return model;
+}
+
+void verify_self_test(const heed::Checkpoint& checkpoint, const TranslationModel& model) {
+  try {
+    checkpoint.verify([&](const heed::NumberLists& input) { return self_test_output(model, input); });
+  } catch (const heed::Error& problem) {
+    throw heed::FormatError(checkpoint.file().name(), "", problem.what());
+  }
+}
+
+TranslationModel load_translation_model(const std::string& path) {
+  try {
+    const heed::Checkpoint checkpoint(path);
+    TranslationModel model = read_translation_model(checkpoint);
+    verify_self_test(checkpoint, model);
+    return model;
+  } catch (const std::bad_alloc&) {
+    const double bytes = static_cast<double>(std::filesystem::file_size(path));
+    throw std::runtime_error("not enough memory: " + heed::quote(path) + " is of " + fixed(bytes / (1 << 20), 0) +
+                             " MiB, reading it takes twice that");
+  }
 }
 
 }  // namespace translator

@@ -35,13 +35,18 @@ struct NetworkPlan {
 /// when the memory is too small.
 TranslationModel new_translation_model(const NetworkPlan& plan, std::span<const heed::SentencePair> pairs);
 
-/// Adds the model to a checkpoint; it must live until the writer's save().
+/// Adds the model and its self-test to a checkpoint; the model must live until the writer's save().
 void describe(heed::CheckpointWriter& writer, const TranslationModel& model);
 
 /// Replaces the file as a whole. Throws std::system_error with the path.
 void save_translation_model(const std::string& path, const TranslationModel& model);
 
-/// Throws heed::FormatError when the file is no translation model, std::system_error when it cannot be read.
+/// Throws heed::FormatError when the file is no translation model or fails its self-test, std::system_error when it
+/// cannot be read.
 TranslationModel load_translation_model(const std::string& path);
+
+/// The same in two parts, for those who want to look at a model that fails its self-test.
+TranslationModel read_translation_model(const heed::Checkpoint& checkpoint);
+void verify_self_test(const heed::Checkpoint& checkpoint, const TranslationModel& model);
 
 }  // namespace translator

@@ -51,6 +51,7 @@
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
+#include <heed/kernels/row_sums.hpp>
 #include <heed/kernels/screen.hpp>
 #include <heed/kernels/softmax.hpp>
 #include <heed/models/beam.hpp>

@@ -55,14 +55,28 @@ TEST_CASE("steps have the same bits whatever their strides", "[attention]") {
                     Tensor<double, 3>(whole.slice(Eigen::array<Index, 3>{0, 1, 0}, Eigen::array<Index, 3>{2, 1, 4}))));
 }
 
-TEST_CASE("add_row_sums adds every row to what was there", "[attention]") {
-  const auto x = random_tensor<float, 2>({7, 19}, 1);
-  Tensor<float, 1> sums(19);
-  sums.setConstant(2);
-  add_row_sums(as_matrix(x), sums.data());
-  for (Index j = 0; j < 19; ++j) {
-    float wanted = 2;
-    for (Index i = 0; i < 7; ++i) wanted += x(i, j);
-    CHECK(same_bits(sums(j), wanted));
+TEST_CASE("add_rows adds in row order whatever the shape and the number of threads", "[attention]") {
+  const Index rows = GENERATE(0, 1, 9, 19), cols = GENERATE(1, 33, 2049, 5000);
+  const auto x = random_tensor<float, 2>({rows, cols}, 1);
+  auto sums = random_tensor<float, 1>({cols}, 2), wanted = sums, serial_sums = sums;
+  for (Index i = 0; i < rows; ++i) {
+    for (Index j = 0; j < cols; ++j) wanted(j) += x(i, j);
   }
+  ThreadPool pool(3);
+  Serial serial;
+  add_rows(as_matrix(x), sums.data(), pool);
+  add_rows(as_matrix(x), serial_sums.data(), serial);
+  CHECK(same_tensor(sums, wanted));
+  CHECK(same_tensor(serial_sums, wanted));
+}
+
+TEST_CASE("an input gradient that nobody needs is an empty view", "[attention]") {
+  const auto projection = made(4, 3, 4);
+  const auto x = random_tensor<double, 2>({5, 3}, 2), d_y = random_tensor<double, 2>({5, 4}, 3);
+  Tensor<double, 2> d_x(5, 3);
+  auto with = projection, without = projection;
+  projection.backward_into(as_matrix(d_y), as_matrix(x), with, as_matrix(d_x), default_executor());
+  projection.backward_into(as_matrix(d_y), as_matrix(x), without, MatrixView<double>(), default_executor());
+  CHECK(same_tensor(without.weight, with.weight));
+  CHECK(same_tensor(without.bias, with.bias));
 }

@@ -153,6 +153,33 @@ TEST_CASE("another format version is refused with both versions", "[io]") {  // 
   }
 }
 
+TEST_CASE("a checkpoint's self-test is run at load, and one that comes out otherwise is refused", "[io]") {
+  const TempFolder folder;
+  const auto model = model_of<float>(1);
+  CheckpointWriter writer;
+  writer.set_self_test({{{"x", {2, 3}}}, {{"y", {10}}}});
+  writer.add("", model);
+  writer.save(folder / "m");
+  const Checkpoint checkpoint(folder / "m");
+  CHECK(checkpoint.has_self_test());
+  heed::NumberLists given;
+  const auto answer = [&](double y) {
+    return [&given, y](const heed::NumberLists& input) { return given = input, heed::NumberLists{{"y", {y}}}; };
+  };
+  checkpoint.verify(answer(10));
+  CHECK(given == heed::NumberLists{{"x", {2, 3}}});
+  const std::string message = message_of<FormatError>([&] { checkpoint.verify(answer(11)); });
+  CHECK(has(message, (folder / "m").string()));
+  CHECK(has(message, R"(the self-test failed: "y"[0] is 11.000000, expected 10.000000)"));
+
+  heed::save(folder / "plain", model);
+  const Checkpoint plain(folder / "plain");
+  CHECK(!plain.has_self_test());
+  plain.verify(answer(11));
+  CHECK_THROWS_WITH(writer.set_self_test({{}, {{"y", {1, std::numeric_limits<double>::quiet_NaN()}}}}),
+                    "CheckpointWriter::set_self_test: output \"y\"[1] is not finite");
+}
+
 TEST_CASE("a file of another program is a checkpoint without configuration", "[io]") {
   const TempFolder folder;
   const std::string head =

@@ -76,17 +76,6 @@ TEST_CASE("a row of Dense has the same bits alone and in a batch, with one threa
   CHECK(heed_test::all_same_bits(heed::flat(one.bias), heed::flat(three.bias)));
 }
 
-TEST_CASE("add_rows adds in row order whatever the shape", "[nn]") {
-  const Index rows = GENERATE(0, 1, 7, 8, 9, 19), cols = GENERATE(1, 16, 33, 2049);
-  const auto x = random_tensor<float>(1, rows, cols);
-  auto sums = random_tensor<float>(2, cols);
-  std::vector<float> wanted(sums.data(), sums.data() + cols);
-  for (Index i = 0; i < rows; ++i)
-    for (Index j = 0; j < cols; ++j) wanted[static_cast<std::size_t>(j)] += x(i, j);
-  heed::add_rows<float>(heed::as_matrix(x), sums.data());
-  CHECK(heed_test::all_same_bits(heed::flat(sums), wanted));
-}
-
 TEST_CASE("Dense refuses shapes that do not fit, before it writes", "[nn]") {
   Rng rng{1, 0};
   CHECK_THROWS_AS(Dense<float>({.in_features = 0, .out_features = 3}, rng), heed::Error);

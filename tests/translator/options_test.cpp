@@ -29,13 +29,14 @@ TEST_CASE("a misspelt option or command is refused with the nearest name", "[tra
   check_refused(train({"--learnin-rate=1"}), {"did you mean --learning-rate?"});
   check_refused({"trian"}, {"\"trian\"", "did you mean train?"});
   check_refused({}, {"wanted a command"});
-  check_refused(train({"extra"}), {"\"extra\""});
+  check_refused(train({"extra"}), {"\"extra\"", "see heed-translate train --help"});
+  check_refused({"translate", "--model", "m", "-tea"}, {"\"-tea\"", "goes after --"});
 }
 
 TEST_CASE("an option without its value, or given twice, is refused", "[translator]") {
-  check_refused(train({"--hidden"}), {"--hidden"});
-  check_refused(train({"--hidden", "--batch", "3"}), {"--hidden"});
-  check_refused(train({"--hidden", "3", "--hidden", "4"}), {"--hidden"});
+  check_refused(train({"--hidden"}), {"--hidden has no value"});
+  check_refused(train({"--hidden", "--batch", "3"}), {"--hidden: found \"--batch\""});
+  check_refused(train({"--hidden", "3", "--hidden", "4"}), {"--hidden is given more than once"});
   check_refused({"train", "--data", "x"}, {"--valid is required"});
 }
 
@@ -56,6 +57,10 @@ TEST_CASE("rates must be finite and within their range", "[translator]") {
     check_refused(train({"--learning-rate", found}), {"--learning-rate", "above 0"});
   }
   for (const char* found : {"1", "-0.1", "nan"}) check_refused(train({"--dropout", found}), {"--dropout"});
+}
+
+TEST_CASE("languages are en, fr or zh", "[translator]") {
+  check_refused(train({"--source-lang", "de"}), {"--source-lang: found \"de\", wanted en, fr or zh"});
 }
 
 TEST_CASE("seeds are unsigned 64-bit numbers", "[translator]") {

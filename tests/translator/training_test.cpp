@@ -91,6 +91,51 @@ TEST_CASE("an interrupted run saves itself, exits with 130 and goes on with the 
   CHECK(rows(corpus / "stopped.csv").size() == rows(corpus / "whole.csv").size());
 }
 
+TEST_CASE("a second Ctrl-C ends the run at once, in the middle of its step", "[translator]") {  // E23
+  const Corpus corpus;
+  std::string text;
+  for (const char* first : {"A", "B", "C", "D", "E", "F", "G", "H", "I", "J"}) text += tiny_corpus(8, first);
+  write_all(corpus / "train.tsv", text);
+  Process slow({"train", "--data", corpus / "train.tsv", "--valid", corpus / "valid.tsv", "--model", corpus.model("m"),
+                "--hidden", "800", "--batch", "320", "--threads", "1"});  // three steps of about a second
+  while (rows(corpus / "m.csv").size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  slow.signal(SIGINT);
+  std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  slow.signal(SIGINT);
+  const Outcome outcome = slow.wait();
+  CHECK(outcome.exit_code == 130);
+  CHECK(outcome.err.empty());
+  CHECK_FALSE(fs::exists(corpus / "m.checkpoint"));
+  CHECK_FALSE(has_leftovers(corpus));
+}
+
+TEST_CASE("two runs that write the same files leave whole ones", "[translator]") {  // E24
+  const Corpus corpus;
+  const std::vector<std::string> options{"--epochs", "15", "--checkpoint-steps", "1", "--threads", "1"};
+  check_done(run(corpus.train("alone", options)));
+  Process first(corpus.train("m", options)), second(corpus.train("m", options));
+  check_done(first.wait());
+  check_done(second.wait());
+  CHECK(read_all(corpus.model("m")) == read_all(corpus.model("alone")));
+  CHECK(read_all(corpus / "m.checkpoint") == read_all(corpus / "alone.checkpoint"));
+  CHECK_FALSE(has_leftovers(corpus));
+}
+
+TEST_CASE("a damaged checkpoint is not resumed from", "[translator]") {
+  const Corpus corpus;
+  check_done(run(corpus.train("m", {"--epochs", "1"})));
+  const std::string model = read_all(corpus.model("m")), state = read_all(corpus / "m.checkpoint");
+  const auto refused = [&](const std::string& content, const std::vector<std::string>& wanted) {
+    write_all(corpus / "m.checkpoint", content);
+    check_failed(run(corpus.train("m", {"--epochs", "2", "--resume"})), wanted);
+    CHECK(read_all(corpus / "m.checkpoint") == content);
+  };
+  refused(state.substr(0, state.size() / 2), {"m.checkpoint"});
+  refused("", {"m.checkpoint", "shorter than 8 bytes"});
+  refused(model, {"m.checkpoint", "no checkpoint of a training run"});
+  CHECK(read_all(corpus.model("m")) == model);
+}
+
 TEST_CASE("the log has a row per step and the validation loss in each epoch's last", "[translator]") {
   const Corpus corpus;
   check_done(run(corpus.train("m", {"--epochs", "2"})));
@@ -111,7 +156,9 @@ TEST_CASE("resuming with other options is refused and they are listed", "[transl
                {"--dropout", "--clip"});
   write_all(corpus / "train.tsv", tiny_corpus(7));
   check_failed(run(corpus.train("m", {"--epochs", "2", "--resume"})), {"--data is", "84 pairs", "96 pairs"});
-  check_failed(run(corpus.train("none", {"--resume"})), {"none.checkpoint"});
+  const Outcome none = run(corpus.train("none", {"--resume"}));
+  check_failed(none, {"--resume", "none.checkpoint"});
+  CHECK(none.out.empty());
   CHECK(read_all(corpus.model("m")) == before);
 }
 
@@ -144,7 +191,12 @@ TEST_CASE("bad corpora are refused with file and line", "[translator]") {
   write_all(corpus / "train.tsv", tiny_corpus(2) + "no tab\n");
   const Outcome skipped = run(corpus.train("m", {"--epochs", "1", "--skip-bad"}));
   check_done(skipped);
-  CHECK(skipped.err.find("1 bad lines") != std::string::npos);
+  CHECK(skipped.err.find("1 bad line left out") != std::string::npos);
+  write_all(corpus / "train.tsv", tiny_corpus(2) + "\xff\tb\n");
+  const Outcome replaced = run(corpus.train("m", {"--epochs", "1", "--replace-bad"}));  // D9
+  check_done(replaced);
+  CHECK(replaced.err.find("bad bytes in 1 line") != std::string::npos);
+  CHECK(replaced.out.find("25 pairs to train on") != std::string::npos);
 }
 
 TEST_CASE("pairs in both training and validation data are counted aloud", "[translator]") {
@@ -152,7 +204,21 @@ TEST_CASE("pairs in both training and validation data are counted aloud", "[tran
   write_all(corpus / "valid.tsv", tiny_corpus(2));
   const Outcome outcome = run(corpus.train("m", {"--epochs", "1"}));
   check_done(outcome);
-  CHECK(outcome.err.find("warning: 24 pairs") != std::string::npos);
+  CHECK(outcome.err.find("24 pairs of the training data") != std::string::npos);
+}
+
+TEST_CASE("pairs that are too long or the same on both sides are counted aloud, each file once", "[translator]") {
+  const Corpus corpus;  // D12, D24
+  std::string longest = "The";
+  for (int i = 0; i < 60; ++i) longest += " cats";
+  write_all(corpus / "train.tsv", tiny_corpus(2) + longest + "\t猫。\nOK\tOK\n");
+  const Outcome outcome = run(corpus.train("m", {"--epochs", "1"}));
+  check_done(outcome);
+  CHECK(outcome.err.find("train.tsv\": 1 pair of --max-length 50 tokens or more left out\n") != std::string::npos);
+  CHECK(outcome.err.find("train.tsv\": same text on both sides of 1 pair\n") != std::string::npos);
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 2);
+  write_all(corpus / "train.tsv", longest + "\t猫。\n");
+  check_failed(run(corpus.train("m", {"--epochs", "1"})), {"train.tsv", "no pair is shorter than --max-length 50"});
 }
 
 TEST_CASE("no epochs: the validation loss is measured and nothing is trained", "[translator]") {

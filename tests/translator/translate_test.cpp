@@ -1,6 +1,8 @@
 // heed-translate translate, evaluate, interactive, inspect: one model file is enough, and bad files and texts are
 // refused.
 
+#include <algorithm>
+
 #include "support/catch.hpp"
 #include "translator/corpus.hpp"
 
@@ -112,6 +114,145 @@ TEST_CASE("bad input of translate is refused", "[translator]") {
   CHECK(read_all(corpus / "kept.txt") == "mine");
 }
 
+TEST_CASE("bytes that are no UTF-8 are replaced where that is asked for, and counted", "[translator]") {  // D9
+  const Corpus& corpus = trained();
+  write_all(corpus / "bad.txt", "The cats sleep.\n\xff cats sleep.\n\xff\n");
+  const Outcome outcome = run_done(with_model("translate", {"--replace-bad", "--input", corpus / "bad.txt"}));
+  CHECK(outcome.out.starts_with("猫睡觉。\n"));
+  CHECK(std::count(outcome.out.begin(), outcome.out.end(), '\n') == 3);
+  CHECK(is_one_line(outcome.err));
+  CHECK(outcome.err.find("bad bytes in 2 lines") != std::string::npos);
+  write_all(corpus / "bad.tsv", "The \xff sleep.\t猫睡觉。\n");
+  check_failed(with_model("evaluate", {"--data", corpus / "bad.tsv"}), {"bad.tsv: line 1", "UTF-8", "byte 4"});
+  CHECK(run_done(with_model("evaluate", {"--data", corpus / "bad.tsv", "--replace-bad"})).err.find("in 1 line\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("binary and overlong input of translate is refused with its line", "[translator]") {  // D10, D11, D25
+  const Corpus& corpus = trained();
+  const auto refused = [&](const std::string& content, const std::vector<std::string>& wanted) {
+    write_all(corpus / "binary", content);
+    check_failed(with_model("translate", {"--replace-bad", "--input", corpus / "binary"}), wanted);
+  };
+  refused(std::string("fine\na\0b\n", 9), {"binary: line 2", "NUL at byte 1"});
+  refused("fine\n" + std::string((1 << 20) + 1, 'x') + "\n", {"binary: line 2", "1048576 bytes"});
+  check_failed(with_model("translate", {"--input", corpus.path().string()}), {corpus.path().string(), "directory"});
+}
+
+TEST_CASE("a model whose numbers changed fails its self-test", "[translator]") {
+  const Corpus& corpus = trained();
+  const std::string whole = read_all(corpus.model("m"));
+  CHECK(run_done(with_model("inspect")).out.find("Self-test    passed") != std::string::npos);
+
+  std::string other = whole;  // another expected output
+  const std::size_t number = other.find("\\\"log_probs\\\":[-") + std::string("\\\"log_probs\\\":[-").size();
+  REQUIRE(number < other.size());
+  other[number] = other[number] == '9' ? '1' : '9';
+  write_all(corpus / "other.safetensors", other);
+  for (const char* command : {"translate", "inspect"}) {
+    check_failed({command, "--model", corpus / "other.safetensors"},
+                 {"other.safetensors", "self-test failed", "log_probs"});
+  }
+
+  std::string zeroed = whole;  // half of the weights
+  const std::size_t data =
+      8 + std::size_t(static_cast<unsigned char>(whole[0])) + 256 * std::size_t(static_cast<unsigned char>(whole[1]));
+  std::fill_n(zeroed.begin() + static_cast<std::ptrdiff_t>(data), (whole.size() - data) / 2, '\0');
+  write_all(corpus / "zeroed.safetensors", zeroed);
+  check_failed({"translate", "--model", corpus / "zeroed.safetensors", "x"},
+               {"zeroed.safetensors", "self-test failed"});
+
+  std::string broken = whole;  // the last number is NaN
+  broken.replace(broken.size() - 4, 4, "\xff\xff\xff\x7f");
+  write_all(corpus / "nan.safetensors", broken);
+  check_failed({"inspect", "--check-finite", "--model", corpus / "nan.safetensors"}, {"NaN or infinity"});  // C50
+}
+
+TEST_CASE("a model of another format version is refused with both versions", "[translator]") {  // E25
+  const Corpus& corpus = trained();
+  std::string newer = read_all(corpus.model("m"));
+  const std::string version = "\\\"format_version\\\":1";
+  REQUIRE(newer.find(version) != std::string::npos);
+  newer.replace(newer.find(version), version.size(), "\\\"format_version\\\":7");
+  write_all(corpus / "newer.safetensors", newer);
+  check_failed({"translate", "--model", corpus / "newer.safetensors", "x"},
+               {"newer.safetensors", "format version 7", "reads version 1"});
+}
+
+TEST_CASE("a configuration that is not the tensors' is refused before memory is taken for it", "[translator]") {
+  const Corpus& corpus = trained();
+  const std::string whole = read_all(corpus.model("m"));
+  for (const char* size : {"\\\"hidden_dim\\\":20", "\\\"embedding_dim\\\":12", "\\\"target_vocab\\\":"}) {
+    for (const char* other : {"-1", "0", "21", "99999999999999", "1e300", "null"}) {
+      std::string changed = whole;
+      const std::size_t at = changed.find(size), colon = changed.find(':', at);
+      REQUIRE(at != changed.npos);
+      const std::size_t length = changed.find_first_of(",}", colon) - colon - 1;
+      changed.replace(colon + 1, length, other);
+      const auto grown = static_cast<std::ptrdiff_t>(changed.size()) - static_cast<std::ptrdiff_t>(whole.size());
+      const auto bytes = static_cast<std::size_t>(static_cast<unsigned char>(whole[0]) +
+                                                  256 * static_cast<unsigned char>(whole[1]) + grown);
+      changed[0] = static_cast<char>(bytes % 256);
+      changed[1] = static_cast<char>(bytes / 256);
+      write_all(corpus / "odd.safetensors", changed);
+      INFO(size << " -> " << other);
+      check_failed({"translate", "--model", corpus / "odd.safetensors", "x"}, {"odd.safetensors"});
+    }
+  }
+}
+
+TEST_CASE("outputs are never inputs or each other, and --no-clobber keeps what is there", "[translator]") {  // E11, E13
+  const Corpus& corpus = trained();
+  write_all(corpus / "test.tsv", tiny_corpus(1));
+  const std::string model = read_all(corpus.model("m"));
+  check_failed(with_model("evaluate", {"--data", corpus / "test.tsv", "--output", corpus / "test.tsv"}), {"same file"},
+               2);
+  check_failed(with_model("translate", {"--attention-svg", corpus.model("m"), "x"}), {"same file"}, 2);
+  check_failed(with_model("translate", {"--attention-svg", corpus / "o", "--output", corpus / "o", "x"}), {"same file"},
+               2);
+  check_failed(with_model("evaluate", {"--data", corpus / "test.tsv", "--output", corpus.model("m"), "--no-clobber"}),
+               {"same file"}, 2);
+  write_all(corpus / "kept.txt", "mine");
+  check_failed(with_model("evaluate", {"--data", corpus / "test.tsv", "--output", corpus / "kept.txt", "--no-clobber"}),
+               {"exists"});
+  check_failed({"demo", "--no-clobber", "--model", corpus / "kept.txt"}, {"exists"});
+  CHECK(read_all(corpus / "kept.txt") == "mine");
+  CHECK(read_all(corpus.model("m")) == model);
+}
+
+TEST_CASE("an attention map that is too large to draw is refused", "[translator]") {  // E31
+  std::string text;
+  for (int i = 0; i < 50000; ++i) text += "a ";
+  check_failed(with_model("translate", {"--attention-svg", trained() / "big.svg", text}), {"50001", "40000"});
+  CHECK_FALSE(fs::exists(trained() / "big.svg"));
+}
+
+TEST_CASE("a thread count of the environment that is no number is ignored with one warning", "[translator]") {  // E16
+  for (const char* wrong : {"HEED_NUM_THREADS=abc", "HEED_NUM_THREADS=-3"}) {
+    const RunOptions options{.input = {}, .environment = {wrong}};
+    const Outcome ignored = run_done(with_model("translate", {"The cats sleep."}), options);
+    CHECK(ignored.out == "猫睡觉。\n");
+    CHECK(is_one_line(ignored.err));
+    CHECK(run_done(with_model("translate", {"--threads", "1", "The cats sleep."}), options).out == "猫睡觉。\n");
+  }
+}
+
+TEST_CASE("too little memory for a model is an error with a reason", "[translator]") {  // E32
+  const Corpus& corpus = trained();
+  const std::string header = R"({"x":{"dtype":"F32","shape":[250000000],"data_offsets":[0,1000000000]}})";
+  write_all(corpus / "vast.safetensors",
+            std::string(1, static_cast<char>(header.size())) + std::string(7, '\0') + header);
+  fs::resize_file(corpus / "vast.safetensors", 8 + header.size() + 1'000'000'000);  // takes no room on the disk
+  const RunOptions small{.input = {}, .memory_limit = rlim_t{160} << 20};
+  const Outcome outcome = run({"translate", "--threads", "1", "--model", corpus / "vast.safetensors", "x"}, small);
+  INFO(outcome.err);
+  CHECK(outcome.exit_code == 1);
+  CHECK(is_one_line(outcome.err));
+  CHECK(outcome.err.find("not enough memory") != std::string::npos);
+  CHECK(outcome.err.find("954 MiB") != std::string::npos);
+  fs::remove(corpus / "vast.safetensors");
+}
+
 TEST_CASE("file names with spaces, line ends, Chinese and a leading dash work", "[translator]") {
   const Corpus& corpus = trained();
   const std::string model = read_all(corpus.model("m"));
@@ -137,10 +278,11 @@ TEST_CASE("evaluate prints the scores with sacreBLEU's signatures", "[translator
 }
 
 TEST_CASE("the prompt answers line by line and survives bad lines", "[translator]") {
-  const std::string input = "The cats sleep.\n\n\xff\xff\n" + std::string(2'000'000, 'x') + "\nThe bees sing.\n";
+  const std::string input =
+      "The cats sleep.\n\n\xff\xff\n" + std::string("a\0b\n", 4) + std::string(2'000'000, 'x') + "\nThe bees sing.\n";
   const Outcome outcome = run_done(with_model("interactive"), {.input = input});
   CHECK(outcome.out == "猫睡觉。\n\n蜜蜂唱歌。\n");
-  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 2);
+  CHECK(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 3);
 }
 
 TEST_CASE("inspect shows languages, sizes, parameters and how the model was trained", "[translator]") {

@@ -7,15 +7,47 @@
 #include <heed/attention/matmul.hpp>
 #include <heed/attention/parameter_fill.hpp>
 #include <heed/core/role.hpp>
-#include <heed/simd/row.hpp>
+#include <heed/kernels/row_sums.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// sums (cols) += every row of x, in row order.
-template <class T>
-void add_row_sums(MatrixView<const T> x, T* sums) {
-  for (Index i = 0; i < x.rows; ++i) add_row(sums, x.row(i), x.cols);
+/// sums (cols) += every row of x (rows, cols), in row order whatever the number of threads: the gradient of a bias.
+template <Real T>
+void add_rows(MatrixView<const T> x, T* sums, ExecutorRef executor = default_executor()) {
+  constexpr Index block = 2048;  // columns per task: sums stay in L1, reads are pages long
+  for_each_task(executor, (x.cols + block - 1) / block, [&](Index task, Index) {
+    const Index first = task * block, count = std::min(block, x.cols - first);
+    add_row_sums<T>(x.col_block(first, count), sums + first);
+  });
 }
+
+namespace detail {
+
+/// x (rows, in) -> y (rows, out) = x weight^T + bias, overwritten; bias (out) or empty. Each y is one chain of fused
+/// multiply-adds over the inputs that starts from the bias.
+template <Real T>
+void project_into(MatrixView<const T> x, const Tensor<T, 2>& weight, const Tensor<T, 1>& bias, MatrixView<T> y,
+                  ExecutorRef executor) {
+  const bool biased = bias.size() > 0;
+  for (Index i = 0; biased && i < y.rows; ++i) std::copy_n(bias.data(), y.cols, y.row(i));
+  matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no, executor);
+}
+
+/// d_y (rows, out) and the forward's x -> d_x (rows, in), overwritten, or an empty view where nobody needs it.
+template <Real T>
+void project_back(MatrixView<const T> d_y, const Tensor<T, 2>& weight, MatrixView<T> d_x, ExecutorRef executor) {
+  if (d_x.data) matmul<T>(Transpose::no, d_y, Transpose::no, as_matrix(weight), d_x, Accumulate::no, executor);
+}
+
+/// Adds to d_weight (out, in) and, unless it is empty, d_bias (out) what d_y (rows, out) and x (rows, in) give.
+template <Real T>
+void add_projection_gradients(MatrixView<const T> d_y, MatrixView<const T> x, Tensor<T, 2>& d_weight,
+                              Tensor<T, 1>& d_bias, ExecutorRef executor) {
+  matmul<T>(Transpose::yes, d_y, Transpose::no, x, as_matrix(d_weight), Accumulate::yes, executor);
+  if (d_bias.size() > 0) add_rows<T>(d_y, d_bias.data(), executor);
+}
+
+}  // namespace detail
 
 /// A weight with an optional bias, of a layer that owns it.
 template <Real T>
@@ -40,10 +72,7 @@ struct Projection {
 
   /// x (rows, in_features) -> y (rows, out_features), overwritten. Each y is one chain that starts from the bias.
   void forward_into(MatrixView<const T> x, MatrixView<T> y, ExecutorRef executor) const {
-    const bool biased = bias.size() > 0;
-    for (Index i = 0; biased && i < y.rows; ++i) std::copy(bias.data(), bias.data() + y.cols, y.row(i));
-    matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no,
-              executor);
+    detail::project_into(x, weight, bias, y, executor);
   }
   /// The same for steps (batch, length, in_features), rows contiguous, batch and length at any distance.
   void forward_into(const View<const T, 3>& x, const View<T, 3>& y, ExecutorRef executor) const {
@@ -61,12 +90,11 @@ struct Projection {
       }
     }
   }
-  /// Adds to grad; d_x is overwritten.
+  /// Adds to grad; d_x (rows, in_features) is overwritten, or an empty view where nobody needs it.
   void backward_into(MatrixView<const T> d_y, MatrixView<const T> x, Projection& grad, MatrixView<T> d_x,
                      ExecutorRef executor) const {
-    matmul<T>(Transpose::no, d_y, Transpose::no, as_matrix(weight), d_x, Accumulate::no, executor);
-    matmul<T>(Transpose::yes, d_y, Transpose::no, x, as_matrix(grad.weight), Accumulate::yes, executor);
-    if (bias.size() > 0) add_row_sums<T>(d_y, grad.bias.data());
+    detail::project_back(d_y, weight, d_x, executor);
+    detail::add_projection_gradients(d_y, x, grad.weight, grad.bias, executor);
   }
 };
 

@@ -75,7 +75,10 @@ class AtomicFile {
     if (std::filesystem::is_symlink(path, error)) target_ = std::filesystem::weakly_canonical(path);
     struct stat status {};
     const bool exists = ::stat(target_.c_str(), &status) == 0;
-    if (exists && !S_ISREG(status.st_mode)) fail_with(S_ISDIR(status.st_mode) ? EISDIR : EINVAL);
+    if (exists && !S_ISREG(status.st_mode)) {
+      if (S_ISDIR(status.st_mode)) fail_with(EISDIR);
+      fail_with(EINVAL, "not a regular file: ");
+    }
     folder_ = target_.has_parent_path() ? target_.parent_path() : std::filesystem::path(".");
     detail::remove_abandoned_temps(folder_);
     create();
@@ -131,9 +134,9 @@ class AtomicFile {
     if (!temp_.empty()) ::unlink(temp_.c_str());
     temp_.clear();
   }
-  [[noreturn]] void fail_with(int code) {
+  [[noreturn]] void fail_with(int code, const char* reason = "cannot write ") {
     discard();
-    raise(std::system_error(code, std::generic_category(), "cannot write " + quote(target_.string())));
+    raise(std::system_error(code, std::generic_category(), reason + quote(target_.string())));
   }
 
   std::filesystem::path target_, folder_, temp_;

@@ -1,12 +1,13 @@
 #pragma once
 // Checkpoints: a model's tensors under their dotted names ("encoder.weight_ih") in a safetensors file that other
 // frameworks can read, and beside them what heed adds: a `heed` metadata block (format version, configuration, who
-// wrote it), texts (vocabularies) and further sections of tensors (optimizer moments), whose names begin with "heed:".
+// wrote it, a self-test), texts (vocabularies) and further sections of tensors (optimizer moments), whose names begin with "heed:".
 
 #include <cmath>
 #include <concepts>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -18,6 +19,7 @@
 #include <heed/io/json.hpp>
 #include <heed/io/safetensors.hpp>
 #include <heed/io/safetensors_writer.hpp>
+#include <heed/io/self_test.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/version.hpp>
 
@@ -50,6 +52,13 @@ class CheckpointWriter {
   void set_config(std::string_view json) { config_ = parse_json(json, "CheckpointWriter::set_config"); }
   /// A text under a name, for instance a vocabulary.
   void set_text(const std::string& name, std::string text) { texts_[name] = std::move(text); }
+  /// What a loader runs to see that the model is still the same. Throws Error for a number that is not finite.
+  void set_self_test(SelfTest test) {
+    std::string wrong = detail::find_non_finite("input", test.input);
+    if (wrong.empty()) wrong = detail::find_non_finite("output", test.output);
+    check(wrong.empty(), [&] { return "CheckpointWriter::set_self_test: " + wrong + " is not finite"; });
+    self_test_ = std::move(test);
+  }
   /// Every tensor of a model (or a gradient, or a moment); the empty section is the model itself.
   template <class Model>
   void add(std::string_view section, const Model& model) {
@@ -71,11 +80,12 @@ class CheckpointWriter {
   /// Replaces the file as a whole. Throws std::system_error with the path.
   void save(const std::filesystem::path& path) {
     const BuildInfo info = build_info();
-    const nlohmann::json block = {{"format_version", checkpoint_format_version},
-                                  {"library", "heed " + info.version},
-                                  {"isa", std::string(info.isa)},
-                                  {"config", config_},
-                                  {"texts", texts_}};
+    nlohmann::json block = {{"format_version", checkpoint_format_version},
+                            {"library", "heed " + info.version},
+                            {"isa", std::string(info.isa)},
+                            {"config", config_},
+                            {"texts", texts_}};
+    if (self_test_) block["self_test"] = self_test_json(*self_test_);
     tensors_.set_metadata("heed", block.dump());
     tensors_.save(path);
   }
@@ -83,6 +93,7 @@ class CheckpointWriter {
  private:
   nlohmann::json config_ = nlohmann::json::object();
   std::map<std::string, std::string> texts_;
+  std::optional<SelfTest> self_test_;
   SafetensorsWriter tensors_;
 };
 
@@ -105,6 +116,7 @@ class Checkpoint {
     texts_ = json_field<std::map<std::string, std::string>>(block, "texts", place);
     written_by_ =
         json_field<std::string>(block, "library", place) + ", " + json_field<std::string>(block, "isa", place);
+    if (block.contains("self_test")) self_test_ = self_test_from_json(block["self_test"], place + ": the self-test");
   }
 
   const SafetensorsFile& file() const { return file_; }
@@ -117,6 +129,18 @@ class Checkpoint {
     const auto found = texts_.find(name);
     if (found == texts_.end()) raise(FormatError(file_.name(), "", "the text " + quote(name) + " is missing"));
     return found->second;
+  }
+  bool has_self_test() const { return self_test_.has_value(); }
+  /// Runs the file's self-test, if it has one: run(input) gives the model's output, both NumberLists. Throws FormatError
+  /// that names the first number that is not as it was when the file was written.
+  template <class Run>
+  void verify(Run&& run) const {
+    if (!self_test_) return;
+    const std::string difference = self_test_difference(self_test_->output, run(self_test_->input));
+    if (difference.empty()) return;
+    raise(FormatError(file_.name(), "",
+                      "the self-test failed: " + difference +
+                          "; these are not the weights that were saved, or this heed computes something else"));
   }
   bool has_section(std::string_view section) const {
     const std::string prefix = detail::tensor_name(section, "");
@@ -182,6 +206,7 @@ class Checkpoint {
   SafetensorsFile file_;
   std::string config_, written_by_;
   std::map<std::string, std::string> texts_;
+  std::optional<SelfTest> self_test_;
 };
 
 /// Writes a model's tensors. Throws std::system_error with the path; what was there before stays then.

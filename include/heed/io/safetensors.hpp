@@ -83,10 +83,13 @@ inline Index header_length(std::span<const unsigned char, 8> prefix, Index file_
   for (std::size_t i = 0; i < 8; ++i) length |= static_cast<std::uint64_t>(prefix[i]) << (8 * i);
   const std::string found = "a header of " + std::to_string(length) + " bytes";
   if (length > static_cast<std::uint64_t>(max_header_bytes)) {
-    raise(FormatError(file, "byte 0", found + ", the limit is " + std::to_string(max_header_bytes)));
+    raise(FormatError(file, "byte 0",
+                      found + ", the limit is " + std::to_string(max_header_bytes) + "; is this a safetensors file?"));
   }
   if (length > static_cast<std::uint64_t>(file_size - 8)) {
-    raise(FormatError(file, "byte 0", found + " in a file of " + std::to_string(file_size) + " bytes"));
+    raise(
+        FormatError(file, "byte 0",
+                    found + " in a file of " + std::to_string(file_size) + " bytes: cut off, or no safetensors file"));
   }
   return static_cast<Index>(length);
 }

@@ -1,50 +1,16 @@
 #pragma once
 // The fully connected layer: y = x weight^T + bias on the last axis of x, any leading axes.
 
-#include <algorithm>
 #include <string>
 
-#include <heed/attention/matmul.hpp>
+#include <heed/attention/projection.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/tensor.hpp>
 #include <heed/core/thread_pool.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/parameters.hpp>
-#include <heed/simd/batch.hpp>
 
 namespace heed::inline HEED_ABI {
-
-namespace detail {
-
-/// sums (count) += a few rows of x, one after the other: element by element the same chain.
-template <std::size_t rows, class T>
-void add_row_group(const T* x, Index stride, T* sums, Index count) {
-  constexpr Index width = lanes<T>;
-  const auto chain = [&](Batch<T> total, Index j, Index part) {
-    for (std::size_t r = 0; r < rows; ++r) {
-      const T* const row = x + static_cast<Index>(r) * stride + j;
-      total += part == width ? load(row) : load_partial(row, part);
-    }
-    return total;
-  };
-  Index j = 0;
-  for (; j + width <= count; j += width) store(sums + j, chain(load(sums + j), j, width));
-  if (j < count) store_partial(sums + j, chain(load_partial(sums + j, count - j), j, count - j), count - j);
-}
-
-}  // namespace detail
-
-/// sums (cols) += every row of x, in row order, whatever the number of threads: the gradient of a bias.
-template <class T>
-void add_rows(MatrixView<const T> x, T* sums, ExecutorRef executor = default_executor()) {
-  constexpr Index block = 2048;  // columns per task: sums stay in L1, reads are pages long
-  for_each_task(executor, (x.cols + block - 1) / block, [&](Index task, Index) {
-    const Index first = task * block, count = std::min(block, x.cols - first);
-    Index i = 0;
-    for (; i + 8 <= x.rows; i += 8) detail::add_row_group<8>(x.row(i) + first, x.stride, sums + first, count);
-    for (; i < x.rows; ++i) detail::add_row_group<1>(x.row(i) + first, x.stride, sums + first, count);
-  });
-}
 
 template <class T>
 struct Dense {
@@ -105,10 +71,7 @@ struct Dense {
   void forward_into(MatrixView<const T> x, MatrixView<T> y, ExecutorRef executor = default_executor()) const {
     check_shape("Dense::forward", "x", Extents<2>{x.rows, x.cols}, Extents<2>{-1, in_features()});
     check_shape("Dense::forward", "y", Extents<2>{y.rows, y.cols}, Extents<2>{x.rows, out_features()});
-    const bool biased = bias.size() > 0;
-    for (Index i = 0; biased && i < y.rows; ++i) std::copy(bias.data(), bias.data() + y.cols, y.row(i));
-    matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no,
-              executor);
+    detail::project_into(x, weight, bias, y, executor);
   }
 
   /// d_y (rows, out_features), the forward's x (rows, in_features) -> adds to grad; d_x (rows, in_features),
@@ -121,10 +84,9 @@ struct Dense {
     check_shape("Dense::backward", "grad.bias", extents(grad.bias), extents(bias));
     if (d_x.data) {
       check_shape("Dense::backward", "d_x", Extents<2>{d_x.rows, d_x.cols}, Extents<2>{d_y.rows, in_features()});
-      matmul<T>(Transpose::no, d_y, Transpose::no, as_matrix(weight), d_x, Accumulate::no, executor);
     }
-    matmul<T>(Transpose::yes, d_y, Transpose::no, x, as_matrix(grad.weight), Accumulate::yes, executor);
-    if (bias.size() > 0) add_rows<T>(d_y, grad.bias.data(), executor);
+    detail::project_back(d_y, weight, d_x, executor);
+    detail::add_projection_gradients(d_y, x, grad.weight, grad.bias, executor);
   }
 
  private:
