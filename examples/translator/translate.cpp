@@ -15,23 +15,24 @@ using heed::Index;
 
 constexpr std::size_t batch_size = 64;
 
-std::vector<std::vector<heed::Hypothesis>> search(const Translator& translator,
-                                                  std::span<const heed::EncodedPair> pairs,
-                                                  const DecodeOptions& options) {
+/// The tokens of every pair's translation.
+std::vector<std::vector<Index>> search(const Translator& translator, std::span<const heed::EncodedPair> pairs,
+                                       const DecodeOptions& options) {
   const Network& network = translator.model.network;
   std::vector<Index> places(pairs.size());
   std::iota(places.begin(), places.end(), Index{0});
   const heed::TokenBatch batch = heed::make_batch(pairs, places);
-  const Network::Encoded encoded = network.encode(batch.source, batch.source_lengths);
+  const Network::Encoded encoded = network.encode(batch.source, batch.source_lengths, heed::default_executor(),
+                                                 &translator.packed.encoder);
   heed::GruSeq2SeqDecoder<float> decoder(network, encoded, heed::default_executor(), &translator.packed);
   const heed::GenerateOptions wanted{.bos = heed::start_id,
                                      .eos = heed::end_id,
                                      .max_length = options.max_length,
                                      .suppressed = {heed::pad_id, heed::start_id, heed::unknown_id},
                                      .beam = options.beam};
-  if (options.beam > 1) return heed::beam_search(decoder, wanted);
-  std::vector<std::vector<heed::Hypothesis>> results;
-  for (heed::Hypothesis& hypothesis : heed::greedy(decoder, wanted)) results.push_back({std::move(hypothesis)});
+  if (options.beam <= 1) return heed::greedy_tokens(decoder, wanted);
+  std::vector<std::vector<Index>> results;
+  for (auto& hypotheses : heed::beam_search(decoder, wanted)) results.push_back(std::move(hypotheses.front().tokens));
   return results;
 }
 
@@ -53,10 +54,10 @@ std::vector<Translation> translate(const Translator& translator, std::span<const
     const std::span<const std::size_t> places(order.data() + first, std::min(batch_size, order.size() - first));
     std::vector<heed::EncodedPair> pairs;
     for (const std::size_t place : places) pairs.push_back(translations[place].ids);
-    const auto results = search(translator, pairs, options);
+    std::vector<std::vector<Index>> results = search(translator, pairs, options);
     for (std::size_t i = 0; i < places.size(); ++i) {
       Translation& translation = translations[places[i]];
-      translation.ids.target = results[i].front().tokens;
+      translation.ids.target = std::move(results[i]);
       if (translation.ids.target.back() == heed::end_id) translation.ids.target.pop_back();
       translation.text = model.target.decode(translation.ids.target);
     }
