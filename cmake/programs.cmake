@@ -33,10 +33,10 @@ if(HEED_SANITIZE)
   target_link_options(heed_program INTERFACE -fsanitize=${HEED_SANITIZE})
 endif()
 
-# The kernels, compiled once; what precompiles this header links this library. Empty prologue: CMake's own would make
-# precompiled headers system ones, in which no warning is given.
-add_library(heed_instances STATIC ${CMAKE_CURRENT_LIST_DIR}/instances/float.cpp ${CMAKE_CURRENT_LIST_DIR}/instances/double.cpp)
+# The kernels, compiled once, for files that begin with this header: it is among the tests' precompiled ones, which an
+# empty prologue keeps from being system headers, in which no warning would be given.
+set(heed_instances ${CMAKE_CURRENT_LIST_DIR}/instances)
+add_library(heed_instances STATIC EXCLUDE_FROM_ALL ${heed_instances}/float.cpp ${heed_instances}/double.cpp)
 target_link_libraries(heed_instances PUBLIC heed_program)
-set_target_properties(heed_instances PROPERTIES EXCLUDE_FROM_ALL ON)
-set(heed_instances_header ${CMAKE_CURRENT_LIST_DIR}/instances/instances.hpp)
+set(heed_instances_header ${heed_instances}/instances.hpp)
 set(CMAKE_PCH_PROLOGUE "")
