@@ -10,7 +10,7 @@
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/normalization.hpp>
 
-#include "kernels/kernel_testing.hpp"
+#include "kernels/gemm_testing.hpp"
 
 namespace {
 
@@ -117,14 +117,15 @@ void product() {
     const Index n = 45, k = 301;
     const auto a = random_numbers<T>(m * k, 11), b = random_numbers<T>(k * n, 12);
     std::vector<T> c = random_numbers<T>(m * n, 13);
-    std::vector<T> storage(static_cast<std::size_t>(heed::gemm_scratch_size<T>(m, n, k)) + 64 / sizeof(T));
-    const auto address = reinterpret_cast<std::uintptr_t>(storage.data());
-    T* scratch = storage.data() + (64 - address % 64) % 64 / sizeof(T);
+    const Scratch<T> scratch(heed::gemm_scratch_size<T>(m, n, k)), packed(heed::packed_size<T>(k, n));
     heed::gemm<T>(Transpose::no, matrix(a, m, k), Transpose::no, matrix(b, k, n), matrix(c, m, n),
-                  heed::Accumulate::yes, scratch);
+                  heed::Accumulate::yes, scratch.data());
     heed::gemm<T>(Transpose::yes, matrix(a, k, m), Transpose::yes, matrix(b, n, k), matrix(c, m, n),
-                  heed::Accumulate::yes, scratch);
+                  heed::Accumulate::yes, scratch.data());
     print<T>(m == 1 ? "product, one row" : "product", {&c});
+    heed::pack_b<T>(Transpose::yes, matrix(b, n, k), packed.data());
+    heed::gemm_packed<T>(Transpose::no, matrix(a, m, k), packed.data(), matrix(c, m, n), k, heed::Accumulate::yes);
+    print<T>(m == 1 ? "packed product, one row" : "packed product", {&c});
   }
 }
 
