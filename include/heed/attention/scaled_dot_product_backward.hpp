@@ -2,6 +2,7 @@
 // attend_backward: gradients of scaled dot-product attention. tiled_backward.hpp has the formulas.
 
 #include <heed/attention/scaled_dot_product.hpp>
+#include <heed/attention/tiled_backward.hpp>
 
 namespace heed::inline HEED_ABI {
 

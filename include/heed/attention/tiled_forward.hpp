@@ -14,13 +14,6 @@ namespace heed::inline HEED_ABI {
 
 namespace detail {
 
-/// Where one head's results go. Null rows are not written.
-template <class T>
-struct ForwardTarget {
-  View<T, 4> output;
-  View<T, 4> weights;
-  View<T, 3> logsumexp;
-};
 
 /// One worker's memory for a block of queries.
 template <class T>
