@@ -22,9 +22,6 @@
 #include <heed/attention/projection.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
-#include <heed/attention/score_tile.hpp>
-#include <heed/attention/tiled_backward.hpp>
-#include <heed/attention/tiled_forward.hpp>
 #include <heed/core/abi.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/display_width.hpp>
@@ -41,11 +38,14 @@
 #include <heed/kernels/activation.hpp>
 #include <heed/kernels/additive.hpp>
 #include <heed/kernels/cross_entropy.hpp>
+#include <heed/kernels/finite.hpp>
+#include <heed/kernels/flash_backward.hpp>
 #include <heed/kernels/flash_band.hpp>
 #include <heed/kernels/flash_forward.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>
 #include <heed/kernels/flash_tile.hpp>
+#include <heed/kernels/flash_weights.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gemm_pack.hpp>
 #include <heed/kernels/gemm_rows.hpp>

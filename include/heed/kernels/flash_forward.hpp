@@ -10,7 +10,7 @@
 // the same bits.
 
 #include <heed/kernels/flash_scores.hpp>
-#include <heed/simd/exp2.hpp>
+#include <heed/kernels/flash_weights.hpp>
 #include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
@@ -44,39 +44,6 @@ struct FlashForwardScratch {
 /// Queries that are computed together; blocks may begin anywhere, without changing a bit.
 template <class T, class Arch = default_arch>
 inline constexpr Index flash_query_block = flash_detail::FlashBlocks<T, Arch>::queries;
-
-namespace flash_detail {
-
-/// A weight is 2^(s c - m c), one fma per score; with terms (Apply) it is 2^((s - m) c), which overflows for no scores.
-/// `origin` is what m enters as, m c or m: -inf for a row that has seen nothing.
-template <bool Apply, class T, class Arch>
-inline Batch<T, Arch> exponent_origin(const Batch<T, Arch>& row_max, const Batch<T, Arch>& c) {
-  return Apply ? row_max : row_max * c;
-}
-/// What is taken off scores: 0 where nothing was seen, so that no -inf - -inf arises.
-template <class T, class Arch>
-inline Batch<T, Arch> exponent_reference(const Batch<T, Arch>& origin) {
-  using B = Batch<T, Arch>;
-  return heed::select(origin == B(-std::numeric_limits<T>::infinity()), B(T(0)), origin);
-}
-
-/// scores (keys, one register) become weights; returns their sum, one chain per lane.
-template <class T, class Arch, bool Apply>
-[[HEED_HOT_LOOP]] Batch<T, Arch> weigh_scores(T* scores, Index keys, T exponent, const Batch<T, Arch>& reference) {
-  using B = Batch<T, Arch>;
-  const Exp2Nonpositive<T, Arch> exp2;
-  const B c(exponent), from = Apply ? reference : -reference;
-  B sum(T(0));
-  for (Index j = 0; j < keys; ++j, scores += FlashBlocks<T, Arch>::queries) {
-    const B s = heed::load<T, Arch>(scores);
-    const B weight = exp2(Apply ? (s - from) * c : heed::fma(s, c, from));
-    heed::store(scores, weight);
-    sum = sum + weight;
-  }
-  return sum;
-}
-
-}  // namespace flash_detail
 
 /// One head; run() for any number of blocks.
 template <class T, class Arch = default_arch>
@@ -140,9 +107,11 @@ class FlashForward {
     flash_detail::for_row_groups<Blocks::value_rows>(seen_.size(), [&](auto rows, Index i) {
       const Range range = tile_.row_keys(i, rows);
       if (range.empty()) return;  // nothing is added, and the factor is 1
-      flash_detail::value_rows<T, Arch, rows>(scratch_.scores + range.first * Blocks::queries + i,
-                                              value.row_block(range.first, range.size()), factor_ + i,
-                                              out_.output.row(seen_.first + i), out_.output.stride);
+      const T* const weights = scratch_.scores + range.first * Blocks::queries + i;
+      flash_detail::product_rows<T, Arch, rows>({weights, 1, Blocks::queries},
+                                                value.row_block(range.first, range.size()),
+                                                out_.output.row(seen_.first + i), out_.output.stride,
+                                                flash_detail::Rescale<T>{factor_ + i});
     });
   }
 

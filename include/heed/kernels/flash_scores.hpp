@@ -119,12 +119,7 @@ class ScoreTile {
     const bool masked = place.tile == Tile::mixed;
     alignas(64) T unused[step];  // of products that are not scores yet
     T* const product_max = masked || scale_.apply ? unused : row_max;
-    const StridedMatrix<T>& key = head_.key;
-    for_row_groups<FlashBlocks<T, Arch>::key_rows>(place.keys.size(), [&](auto rows, Index j) {
-      const Strided<T> from{key.at(place.keys.first + j, 0), key.row_step, key.column_step};
-      const Range seen = key_vectors({j, j + rows});
-      score_rows<T, Arch, rows>(key.cols, from, packed_query, seen.first, seen.end, scores_ + j * step, product_max);
-    });
+    multiply_keys(head_.key, packed_query, scores_, product_max);
     for (Index v = 0; v < vectors(); ++v) {
       if (scale_.apply) add_terms(v);
       if (masked) mask_vector(v);
@@ -144,6 +139,24 @@ class ScoreTile {
     return cut.empty() ? Range{} : cut;
   }
   Range vector_keys(Index v) const { return row_keys(v * width, width); }
+  /// The block's queries that may see any of keys [first, first + count) of the tile, counted from the block's first.
+  Range key_queries(Index first, Index count) const {
+    if (place_.tile == Tile::full) return {0, place_.queries.size()};
+    const Index base = place_.queries.first, key = place_.keys.first + first;
+    const Range cut{std::max(base, head_.band.queries(key).first) - base,
+                    std::min(place_.queries.end, head_.band.queries(key + count - 1).end) - base};
+    return cut.empty() ? Range{} : cut;
+  }
+  /// products (flash_keys, FlashBlocks::queries) = rows of x at the tile's keys times a packed operand, where anything
+  /// is visible; row_max becomes the larger of itself and the products.
+  void multiply_keys(const StridedMatrix<T>& x, const T* packed, T* products, T* row_max) const {
+    for_row_groups<FlashBlocks<T, Arch>::key_rows>(place_.keys.size(), [&](auto rows, Index j) {
+      const Strided<T> from{x.at(place_.keys.first + j, 0), x.row_step, x.column_step};
+      const Range seen = key_queries(j, rows);
+      score_rows<T, Arch, rows>(x.cols, from, packed, seen.first / width, (seen.end + width - 1) / width,
+                                products + j * step, row_max);
+    });
+  }
 
   /// Multiplies a tile of weights (or of their gradients) by what dropout leaves.
   void apply_dropout(T* weights) const {
@@ -161,16 +174,6 @@ class ScoreTile {
   }
 
  private:
-  /// The registers of queries that see any of these keys of the tile.
-  Range key_vectors(Range keys) const {
-    if (place_.tile == Tile::full) return {0, vectors()};
-    const Index base = place_.queries.first;
-    const Index first = std::max(base, head_.band.queries(place_.keys.first + keys.first).first) - base;
-    const Index end =
-        std::min(place_.queries.end, head_.band.queries(place_.keys.first + keys.end - 1).end) - base;
-    return end <= first ? Range{} : Range{first / width, (end + width - 1) / width};
-  }
-
   T* at(Index v, Index j) const { return scores_ + j * step + v * width; }
   template <class F>
   void for_scores(Index v, const F& f) const {

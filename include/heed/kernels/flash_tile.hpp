@@ -108,48 +108,53 @@ void score_rows(Index depth, const Strided<T>& key, const T* query, Index first,
   if (v < end) run(std::integral_constant<int, 1>());
 }
 
-/// output (Rows, columns) = factor[i] output + weights^T value: weights (depth, Rows) with rows a block of queries
-/// apart, value (depth, columns). The block's sum is complete before it is joined with what earlier blocks left.
-template <class T, class Arch, int Rows, int Vectors, bool Tail>
-void value_tile(const T* weights, const MatrixView<const T>& value, Index last, const T* factor, T* output,
-                Index output_step) {
+/// How a block's sums enter what earlier blocks left: row i times factor[i] first, or as it is. The sums are complete
+/// before they are joined, so their error does not grow with what came before.
+template <class T>
+struct Rescale {
+  const T* factor;
+  template <class B>
+  B join(const B& old, const B& sum, int row) const {
+    return heed::fma(old, B(factor[row]), sum);
+  }
+};
+struct Add {
+  template <class B>
+  B join(const B& old, const B& sum, int) const {
+    return old + sum;
+  }
+};
+
+/// c (Rows, columns) joined with a (Rows, depth) b (depth, columns).
+template <class T, class Arch, int Rows, int Vectors, bool Tail, class Join>
+void product_tile(const Strided<T>& a, const MatrixView<const T>& b, Index last, T* c, Index c_step, const Join& join) {
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>;
-  const auto join = [=](const B(&sum)[Rows][Vectors]) {
+  multiply<T, Arch, Rows, Vectors, Tail>(b.rows, a, b.data, b.stride, last, [=](const B(&sum)[Rows][Vectors]) {
     unroll<Rows>([&](auto i) {
-      const B row_factor(factor[i]);
       unroll<Vectors>([&](auto v) {
-        T* const out = output + i * output_step + v * width;
+        T* const out = c + i * c_step + v * width;
         if constexpr (Tail && v == Vectors - 1)
-          heed::store_partial(out, heed::fma(heed::load_partial<T, Arch>(out, last), row_factor, sum[i][v]), last);
+          heed::store_partial(out, join.join(heed::load_partial<T, Arch>(out, last), sum[i][v], i), last);
         else
-          heed::store(out, heed::fma(heed::load<T, Arch>(out), row_factor, sum[i][v]));
+          heed::store(out, join.join(heed::load<T, Arch>(out), sum[i][v], i));
       });
     });
-  };
-  multiply<T, Arch, Rows, Vectors, Tail>(value.rows, {weights, 1, FlashBlocks<T, Arch>::queries}, value.data,
-                                         value.stride, last, join);
+  });
 }
 
-/// The same for all columns of value.
-template <class T, class Arch, int Rows>
-void value_rows(const T* weights, MatrixView<const T> value, const T* factor, T* output, Index output_step) {
+/// The same for all columns of b.
+template <class T, class Arch, int Rows, class Join>
+void product_rows(const Strided<T>& a, MatrixView<const T> b, T* c, Index c_step, const Join& join) {
   constexpr int vectors = FlashBlocks<T, Arch>::value_vectors;
   constexpr Index width = lanes<T, Arch>;
-  Index left = value.cols;
-  const auto advance = [&](Index by) { value.data += by, output += by, left -= by; };
-  for (; left >= vectors * width; advance(vectors * width))
-    value_tile<T, Arch, Rows, vectors, false>(weights, value, 0, factor, output, output_step);
+  const auto advance = [&](Index by) { b = b.col_block(by, b.cols - by), c += by; };
+  for (; b.cols >= vectors * width; advance(vectors * width))
+    product_tile<T, Arch, Rows, vectors, false>(a, b, 0, c, c_step, join);
   if constexpr (vectors > 2)
-    if (left >= 2 * width) {
-      value_tile<T, Arch, Rows, 2, false>(weights, value, 0, factor, output, output_step);
-      advance(2 * width);
-    }
-  if (left >= width) {
-    value_tile<T, Arch, Rows, 1, false>(weights, value, 0, factor, output, output_step);
-    advance(width);
-  }
-  if (left > 0) value_tile<T, Arch, Rows, 1, true>(weights, value, left, factor, output, output_step);
+    if (b.cols >= 2 * width) product_tile<T, Arch, Rows, 2, false>(a, b, 0, c, c_step, join), advance(2 * width);
+  if (b.cols >= width) product_tile<T, Arch, Rows, 1, false>(a, b, 0, c, c_step, join), advance(width);
+  if (b.cols > 0) product_tile<T, Arch, Rows, 1, true>(a, b, b.cols, c, c_step, join);
 }
 
 }  // namespace flash_detail

@@ -1,5 +1,5 @@
 #pragma once
-// 2^x of a register for x <= 0, the weights of a softmax whose maximum was taken off: 2.1 units in the last place where
+// 2^x of a register for x <= 0, the weights of a softmax whose maximum was taken off: 2.3 units in the last place where
 // the result is a normal number, exactly 0 below (so 2^-inf is 0, without a branch), NaN for NaN. Half the work of exp:
 // no two-part reduction, and nothing can overflow. x = n + r with n an integer and |r| <= 1/2; the polynomial in r is
 // our own minimax fit (Remez exchange, relative error in brackets).
