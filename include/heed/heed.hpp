@@ -10,6 +10,7 @@
 #include <heed/attention/check_view.hpp>
 #include <heed/attention/cosine.hpp>
 #include <heed/attention/dot_read.hpp>
+#include <heed/attention/flash_head.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
@@ -23,10 +24,7 @@
 #include <heed/attention/rotary.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
-#include <heed/attention/score_tile.hpp>
 #include <heed/attention/screened_weight.hpp>
-#include <heed/attention/tiled_backward.hpp>
-#include <heed/attention/tiled_forward.hpp>
 #include <heed/core/abi.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/display_width.hpp>
@@ -43,6 +41,14 @@
 #include <heed/kernels/activation.hpp>
 #include <heed/kernels/additive.hpp>
 #include <heed/kernels/cross_entropy.hpp>
+#include <heed/kernels/finite.hpp>
+#include <heed/kernels/flash_backward.hpp>
+#include <heed/kernels/flash_band.hpp>
+#include <heed/kernels/flash_forward.hpp>
+#include <heed/kernels/flash_pack.hpp>
+#include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_tile.hpp>
+#include <heed/kernels/flash_weights.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gemm_pack.hpp>
 #include <heed/kernels/gemm_rows.hpp>
@@ -81,6 +87,7 @@
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
+#include <heed/simd/exp2.hpp>
 #include <heed/simd/halves.hpp>
 #include <heed/simd/math.hpp>
 #include <heed/simd/math_constants.hpp>

@@ -7,20 +7,9 @@
 #include <string>
 
 #include <heed/attention/mask.hpp>
+#include <heed/kernels/flash_band.hpp>
 
 namespace heed::inline HEED_ABI {
-
-/// Indices first <= i < end.
-struct Range {
-  Index first = 0;
-  Index end = 0;
-  Index size() const { return end - first; }
-  bool empty() const { return end <= first; }
-  bool operator==(const Range&) const = default;
-};
-
-/// Full tiles run unmasked, empty ones are not visited, mixed ones ask per row.
-enum class Tile { full, mixed, empty };
 
 namespace detail {
 
@@ -40,7 +29,7 @@ inline void check_per_sample(const char* function, const char* argument, std::sp
 }
 
 /// Far beyond any index, and sums of a few of them still fit.
-inline constexpr Index far_away = Index{1} << 60;
+inline constexpr Index far_away = ScoreBand::unbounded;
 
 }  // namespace detail
 
@@ -82,6 +71,19 @@ class BoundMask {
     return mask_.query_lengths ? (*mask_.query_lengths)[static_cast<std::size_t>(batch)] : shape_.query_length;
   }
 
+  /// What causal, window and lengths say of one sample, as kernels take it.
+  ScoreBand band(Index batch) const {
+    ScoreBand band{.query_end = query_end(batch), .key_end = key_end(batch)};
+    const Index offset = causal_offset_of(batch);
+    if (mask_.causality != Causality::none) band.ahead = offset;
+    if (mask_.window) {
+      const auto [left, right] = *mask_.window;
+      if (left >= 0) band.behind = std::min(left, detail::far_away) - offset;
+      if (right >= 0) band.ahead = std::min(band.ahead, offset + std::min(right, detail::far_away));
+    }
+    return band;
+  }
+
   /// The keys that causal, window and lengths leave to a query.
   Range keys(Index batch, Index query) const {
     Range range{0, key_end(batch)};
@@ -118,6 +120,7 @@ class BoundMask {
     return mask_.boolean.row(batch, head, query);
   }
   Index boolean_step() const { return mask_.boolean.step(3); }
+  Index boolean_query_step() const { return mask_.boolean.step(2); }
 
   Tile classify(Index batch, Range queries, Range tile_keys) const {
     const Range any = keys(batch, queries);

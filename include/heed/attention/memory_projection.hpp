@@ -4,7 +4,7 @@
 
 #include <heed/attention/memory_read.hpp>
 #include <heed/attention/projection.hpp>
-#include <heed/attention/score_tile.hpp>
+#include <heed/kernels/finite.hpp>
 
 namespace heed::inline HEED_ABI {
 

@@ -1,13 +1,12 @@
 #pragma once
 // Scaled dot-product attention: softmax(scale Q K^T + bias, over the keys that the mask allows) V.
-//   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1. Tiled as in tiled_forward.hpp and
-//   tiled_backward.hpp: memory beyond inputs and results does not grow with the lengths (the backward keeps one number
+//   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.1. Fused as in kernels/flash_forward.hpp and
+//   flash_backward.hpp: memory beyond inputs and results does not grow with the lengths (the backward keeps one number
 //   per query). Meaning of every option, empty rows and NaN: docs of mask.hpp and options.hpp.
 
 #include <utility>
 
-#include <heed/attention/tiled_backward.hpp>
-#include <heed/attention/tiled_forward.hpp>
+#include <heed/attention/flash_head.hpp>
 #include <heed/core/thread_pool.hpp>
 #include <heed/core/workspace.hpp>
 
@@ -15,11 +14,28 @@ namespace heed::inline HEED_ABI {
 
 namespace detail {
 
-inline Index forward_tasks(const AttentionShape& shape) {
-  return shape.batch * shape.heads * ((shape.query_length + query_block - 1) / query_block);
+/// Where a forward writes: the outputs as views, each of its shape, or null where not wanted.
+template <class T>
+struct ForwardTarget {
+  View<T, 4> output;
+  View<T, 4> weights;
+  View<T, 3> logsumexp;
+};
+
+template <class T>
+Index forward_blocks(const AttentionShape& shape) {
+  return (shape.query_length + flash_query_block<T> - 1) / flash_query_block<T>;
+}
+template <class T>
+std::size_t forward_scratch_bytes(const AttentionShape& shape) {
+  return scratch_size([&](auto&& take) { FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, take); });
+}
+template <class T>
+Index forward_workers(const AttentionShape& shape, Index concurrency) {
+  return std::min(shape.batch * shape.heads * forward_blocks<T>(shape), concurrency);
 }
 
-/// The outputs as views, each of its shape, or null where not wanted; refused before anything is written.
+/// Refuses outputs that are not of their shape, before anything is written.
 template <class T>
 ForwardTarget<T> check_outputs(const char* function, const AttentionOutputs<T>& outputs, const AttentionCall<T>& call) {
   const auto apart = [&]<int Rank>(const char* name, const View<T, Rank>& output, const Extents<Rank>& shape) {
@@ -44,24 +60,30 @@ ForwardTarget<T> check_outputs(const char* function, const AttentionOutputs<T>& 
 }
 
 template <class T>
+FlashOutputs<T> head_outputs(const ForwardTarget<T>& target, Index batch, Index head) {
+  FlashOutputs<T> out{.output = head_rows(target.output, batch, head)};
+  if (target.logsumexp.data) out.logsumexp = head_row(target.logsumexp, batch, head);
+  if (target.weights.data) out.weights = head_rows(target.weights, batch, head);
+  return out;
+}
+
+/// One task per block of queries of every head.
+template <class T>
 void run_forward(const AttentionCall<T>& call, const ForwardTarget<T>& target, Workspace& workspace,
                  ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  const Index blocks = (shape.query_length + query_block - 1) / query_block;
-  const Index tasks = forward_tasks(shape);
-  const std::size_t mark = workspace.used();
-  const std::size_t piece = scratch_bytes<ForwardScratch<T>>(shape);
-  const Index workers = std::min(tasks, executor.concurrency());
-  std::byte* const memory = workspace.take<std::byte>(workers * static_cast<Index>(piece));
+  const Index blocks = forward_blocks<T>(shape), tasks = shape.batch * shape.heads * blocks;
+  const std::size_t mark = workspace.used(), piece = forward_scratch_bytes<T>(shape);
+  std::byte* const memory =
+      workspace.take<std::byte>(forward_workers<T>(shape, executor.concurrency()) * static_cast<Index>(piece));
   for_each_task(executor, tasks, [&](Index task, Index worker) {
-    std::byte* next = memory + static_cast<std::size_t>(worker) * piece;
-    const auto scratch = ForwardScratch<T>::make(shape, [&]<class P>(P*& pointer, Index count) {
-      pointer = reinterpret_cast<P*>(next);
-      next += Workspace::rounded<P>(count);
-    });
-    const Index head = task / blocks % shape.heads, first = task % blocks * query_block;
-    QueryBlockForward<T>(call, target, scratch)
-        .run(task / blocks / shape.heads, head, {first, std::min(first + query_block, shape.query_length)});
+    const auto scratch = FlashForwardScratch<T>::make(
+        shape.head_dim, shape.value_dim, ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
+    const Index batch = task / blocks / shape.heads, head = task / blocks % shape.heads;
+    const Index first = task % blocks * flash_query_block<T>;
+    const FlashHead<T> one = flash_head(call, batch, head);
+    FlashForward<T>(one, head_outputs(target, batch, head), scratch)
+        .run({first, std::min(first + flash_query_block<T>, shape.query_length)});
   });
   workspace.rewind(mark);
 }
@@ -72,8 +94,8 @@ void run_forward(const AttentionCall<T>& call, const ForwardTarget<T>& target, W
 /// executor of this concurrency. Options do not change it today; they are asked for so that they may.
 template <Real T>
 std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
-  const Index workers = std::min(detail::forward_tasks(shape), concurrency);
-  return static_cast<std::size_t>(workers) * detail::scratch_bytes<detail::ForwardScratch<T>>(shape);
+  return static_cast<std::size_t>(detail::forward_workers<T>(shape, concurrency)) *
+         detail::forward_scratch_bytes<T>(shape);
 }
 
 /// The shape of a call with these views, checked.

@@ -1,12 +1,56 @@
 #pragma once
-// attend_backward: gradients of scaled dot-product attention. tiled_backward.hpp has the formulas.
+// attend_backward: gradients of scaled dot-product attention. kernels/flash_backward.hpp has the formulas.
 
 #include <heed/attention/scaled_dot_product.hpp>
+#include <heed/kernels/flash_backward.hpp>
 
 namespace heed::inline HEED_ABI {
 
 namespace detail {
 
+/// What a backward reads besides the call's inputs, and where it adds.
+template <class T>
+struct BackwardTarget {
+  View<const T, 4> d_output, output;
+  View<const T, 3> logsumexp;
+  View<T, 4> d_query, d_key, d_value;  // contiguous and zero at first
+  View<T, 4> d_bias;                   // null when the call has no bias
+};
+
+template <class T>
+FlashGradients<T> head_gradients(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch,
+                                 Index head) {
+  const Index kv_head = call.kv_head(head);
+  FlashGradients<T> grad{.d_output = head_matrix(target.d_output, batch, head),
+                         .output = head_rows(target.output, batch, head),
+                         .logsumexp = head_row(target.logsumexp, batch, head),
+                         .d_query = head_rows(target.d_query, batch, head),
+                         .d_key = head_rows(target.d_key, batch, kv_head),
+                         .d_value = head_rows(target.d_value, batch, kv_head)};
+  if (target.d_bias.data) {
+    const auto step = [&](int axis) { return target.d_bias.dimension(axis) == 1 ? 0 : target.d_bias.stride(axis); };
+    grad.d_bias = target.d_bias.data + batch * step(0) + head * step(1);
+    grad.d_bias_query_step = step(2), grad.d_bias_key_step = step(3);
+  }
+  return grad;
+}
+
+/// All query heads that share one key/value head of one sample, in their order.
+template <class T>
+void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
+                    const FlashBackwardScratch<T>& scratch) {
+  const Index group = call.shape.heads_per_kv_head(), width = call.shape.head_dim;
+  const auto scale_rows = [&](const MatrixView<T>& x) { scale_row(x.data, x.rows * width, call.scale); };
+  for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+    const FlashHead<T> one = flash_head(call, batch, head);
+    const FlashGradients<T> grad = head_gradients(call, target, batch, head);
+    FlashBackward<T>(one, grad, scratch).run();
+    scale_rows(grad.d_query);
+  }
+  scale_rows(head_rows(target.d_key, batch, kv_head));
+}
+
+/// One task per key/value head of a sample: gradients of keys and values are summed in one order.
 template <class T>
 void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
@@ -16,19 +60,16 @@ void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target,
   Serial serial;
   const bool ordered = target.d_bias.data && (repeats(0, shape.batch) || repeats(1, shape.kv_heads));
   const ExecutorRef chosen = ordered ? ExecutorRef(serial) : executor;
+  const auto make = [&](auto&& take) { return FlashBackwardScratch<T>::make(shape.head_dim, shape.value_dim, take); };
+  const std::size_t piece = scratch_size(make);
+  const Index workers = std::min(tasks, chosen.concurrency());
   Workspace& workspace = thread_workspace();
-  const std::size_t piece = scratch_bytes<BackwardScratch<T>>(shape);
-  workspace.reserve(piece * static_cast<std::size_t>(std::min(tasks, chosen.concurrency())));
+  workspace.reserve(piece * static_cast<std::size_t>(workers));
   workspace.reset();
-  std::byte* const memory =
-      workspace.take<std::byte>(std::min(tasks, chosen.concurrency()) * static_cast<Index>(piece));
+  std::byte* const memory = workspace.take<std::byte>(workers * static_cast<Index>(piece));
   for_each_task(chosen, tasks, [&](Index task, Index worker) {
-    std::byte* next = memory + static_cast<std::size_t>(worker) * piece;
-    const auto scratch = BackwardScratch<T>::make(shape, [&]<class P>(P*& pointer, Index count) {
-      pointer = reinterpret_cast<P*>(next);
-      next += Workspace::rounded<P>(count);
-    });
-    HeadBackward<T>(call, target, scratch).run(task / shape.kv_heads, task % shape.kv_heads);
+    const auto scratch = make(ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
+    backward_heads(call, target, task / shape.kv_heads, task % shape.kv_heads, scratch);
   });
 }
 

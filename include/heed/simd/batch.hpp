@@ -120,6 +120,18 @@ struct Minimum {
   }
 };
 
+// One instruction on x86, where it is a > b ? a : b.
+struct Larger {
+  template <Real T, class Arch>
+  Batch<T, Arch> operator()(const Batch<T, Arch>& a, const Batch<T, Arch>& b) const {
+#if defined(__AVX512F__)  // the unmasked forms: g++ 12 warns of its own header
+    if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_max_ps(0xffff, a, b);
+    if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_max_pd(0xff, a, b);
+#endif
+    return xsimd::max(a, b);
+  }
+};
+
 struct Store {
   template <Real T, class Arch>
   void operator()(T* p, const Batch<T, Arch>& x) const {
@@ -177,6 +189,8 @@ inline constexpr simd_detail::Select select;
 inline constexpr simd_detail::Maximum maximum;
 /// The smaller operand; a NaN in either one survives. Of equal ones the second.
 inline constexpr simd_detail::Minimum minimum;
+/// The larger operand of batches, for loops that cannot afford maximum: what a NaN gives depends on the machine.
+inline constexpr simd_detail::Larger larger;
 /// store(p, x): all lanes to p, which needs no alignment.
 inline constexpr simd_detail::Store store;
 /// store_partial(p, x, count): the first count lanes, 0 <= count <= lanes; memory behind them is not touched.

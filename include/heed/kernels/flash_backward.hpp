@@ -1,0 +1,237 @@
+#pragma once
+// The backward of fused attention over the tiles of its forward; probabilities are recomputed from the logsumexp L, so
+// nothing of size (query_length, key_length) is kept.
+//   P = exp(S - L), dV = P^T dO, dP = dO V^T, delta = rowsum(dO * O), dS = P * (dP - delta), dQ = scale dS K,
+//   dK = scale dS^T Q.      T. Dao et al., "FlashAttention", 2022, algorithm 4, on transposed tiles (flash_tile.hpp):
+// all five products broadcast from a row or a column of S^T, K or V, so only Q^T and dO^T are packed. Sums are
+// accumulated in T: one chain per block of queries or of keys, blocks joined in their order.
+
+#include <heed/kernels/finite.hpp>
+#include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_weights.hpp>
+#include <heed/simd/row.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// What one head's backward reads besides the head, and where it adds.
+template <class T>
+struct FlashGradients {
+  StridedMatrix<T> d_output;     // (query_length, value_dim)
+  MatrixView<const T> output;    // of the forward
+  const T* logsumexp = nullptr;  // (query_length), of the forward
+  MatrixView<T> d_query;         // (query_length, head_dim), to be multiplied by the scale at the end
+  MatrixView<T> d_key;           // (key_length, head_dim), the same
+  MatrixView<T> d_value;         // (key_length, value_dim)
+  T* d_bias = nullptr;           // steps as the bias has them; null: not wanted
+  Index d_bias_query_step = 0, d_bias_key_step = 0;
+};
+
+/// One worker's memory.
+template <class T>
+struct FlashBackwardScratch {
+  T *query, *d_output, *weights, *d_scores;             // packed operands and tiles
+  T *query_rows, *key_rows, *value_rows, *output_rows;  // copies where rows are not contiguous
+  T* sum;
+
+  template <class Arch = default_arch, class Take>
+  static FlashBackwardScratch make(Index head_dim, Index value_dim, Take&& take) {
+    constexpr Index queries = flash_detail::FlashBlocks<T, Arch>::queries, keys = flash_detail::flash_keys;
+    FlashBackwardScratch s;
+    take(s.query, head_dim * queries);
+    take(s.d_output, value_dim * queries);
+    take(s.weights, keys * queries);
+    take(s.d_scores, keys * queries);
+    take(s.query_rows, queries * head_dim);
+    take(s.key_rows, keys * head_dim);
+    take(s.value_rows, keys * value_dim);
+    take(s.output_rows, queries * value_dim);
+    take(s.sum, std::max(head_dim, value_dim));
+    return s;
+  }
+};
+
+namespace flash_detail {
+
+/// d_scores (keys, one register): d_weights -> weights (d_weights - delta). Masked: a weight of 0 passes nothing, even
+/// where the masked data is so large that d_weights overflowed.
+template <class T, class Arch, bool Masked>
+[[HEED_HOT_LOOP]] void differentiate_scores(const T* weights, T* d_scores, Index keys, const Batch<T, Arch>& delta) {
+  using B = Batch<T, Arch>;
+  constexpr Index step = FlashBlocks<T, Arch>::queries;
+  const B row_delta = delta, zero(T(0));
+  for (Index j = 0; j < keys; ++j, weights += step, d_scores += step) {
+    const B weight = heed::load<T, Arch>(weights), d = weight * (heed::load<T, Arch>(d_scores) - row_delta);
+    heed::store(d_scores, Masked ? heed::select(weight == zero, zero, d) : d);
+  }
+}
+
+}  // namespace flash_detail
+
+/// One head: run() for every block of queries, in their order. Gradients of keys and values add up over heads.
+template <class T, class Arch = default_arch>
+class FlashBackward {
+ public:
+  FlashBackward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch)
+      : head_(head), grad_(grad), scratch_(scratch), scale_(head), tile_(head, scale_, scratch.weights) {}
+
+  /// All queries.
+  void run() {
+    const Index end = std::min(head_.band.query_end, head_.query.rows);
+    for (Index first = 0; first < end; first += Blocks::queries) run({first, std::min(first + Blocks::queries, end)});
+  }
+
+ private:
+  using B = Batch<T, Arch>;
+  using Blocks = flash_detail::FlashBlocks<T, Arch>;
+  using Add = flash_detail::Add;
+  static constexpr Index width = lanes<T, Arch>, step = Blocks::queries;
+
+  void run(Range queries) {
+    queries_ = queries;
+    const Range keys = head_.band.keys(queries);
+    if (keys.empty()) return;
+    query_ = flash_detail::contiguous_rows(head_.query, queries.first, queries.size(), scratch_.query_rows);
+    d_output_ = flash_detail::contiguous_rows(grad_.d_output, queries.first, queries.size(), scratch_.output_rows);
+    queries_finite_ = all_finite<T, Arch>(query_) && all_finite<T, Arch>(d_output_);
+    flash_detail::pack_transposed<T, Arch>(head_.query, queries.first, queries.size(), scale_.packed, scratch_.query);
+    flash_detail::pack_transposed<T, Arch>(grad_.d_output, queries.first, queries.size(), T(1), scratch_.d_output);
+    start_rows();
+    constexpr Index block = flash_detail::flash_keys;
+    for (Index first = keys.first / block * block; first < keys.end; first += block) {
+      const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
+      const Tile kind = head_.terms.visible_tile(queries, cut, head_.band.classify(queries, cut));
+      if (kind != Tile::empty) add_tile({queries, cut, kind});
+    }
+  }
+
+  /// What the exponents are measured from, and delta.
+  void start_rows() {
+    std::fill_n(reference_, step, T(0));
+    std::fill_n(delta_, step, T(0));
+    for (Index i = 0; i < queries_.size(); ++i) {
+      delta_[i] = dot<T, Arch>(d_output_.row(i), grad_.output.row(queries_.first + i), d_output_.cols);
+      const T total = grad_.logsumexp[queries_.first + i];
+      const bool empty = total == -std::numeric_limits<T>::infinity();
+      reference_[i] = empty ? T(0) : scale_.apply ? total : total * std::numbers::log2e_v<T>;
+    }
+  }
+
+  void add_tile(const flash_detail::TilePlace& place) {
+    alignas(64) T unused[step] = {};
+    tile_.compute(place, scratch_.query, unused);
+    tile_.multiply_keys(head_.value, scratch_.d_output, scratch_.d_scores, unused);
+    for (Index v = 0; v < tile_.vectors(); ++v) scale_.apply ? weigh<true>(v) : weigh<false>(v);
+    tile_.apply_dropout(scratch_.d_scores);
+    const auto key = flash_detail::contiguous_rows(head_.key, place.keys.first, place.keys.size(), scratch_.key_rows);
+    const bool careful = place.tile == Tile::mixed && !finite(place.keys, key);
+    for (Index v = 0; v < tile_.vectors(); ++v)
+      place.tile == Tile::full || careful ? differentiate<false>(v) : differentiate<true>(v);
+    if (careful) clear_masked();
+    tile_.apply_dropout(scratch_.weights);
+    if (grad_.d_bias) add_bias_gradient();
+    careful ? add_visible_products(key) : add_products(key);
+  }
+  bool finite(Range keys, const MatrixView<const T>& key) const {
+    const auto value = flash_detail::contiguous_rows(head_.value, keys.first, keys.size(), scratch_.value_rows);
+    return queries_finite_ && all_finite<T, Arch>(key) && all_finite<T, Arch>(value);
+  }
+
+  template <bool Apply>
+  void weigh(Index v) {
+    const Range keys = tile_.vector_keys(v);
+    T* const column = scratch_.weights + keys.first * step + v * width;
+    flash_detail::weigh_scores<T, Arch, Apply>(column, keys.size(), scale_.exponent,
+                                               heed::load<T, Arch>(reference_ + v * width));
+  }
+  /// Pairs of the tile that the register cannot see get zeros, since a group of rows may reach over two registers.
+  template <bool Masked>
+  void differentiate(Index v) {
+    const Range keys = tile_.vector_keys(v);
+    const Index first = keys.first * step + v * width;
+    flash_detail::differentiate_scores<T, Arch, Masked>(scratch_.weights + first, scratch_.d_scores + first,
+                                                        keys.size(), heed::load<T, Arch>(delta_ + v * width));
+    for (Index j = 0; j < tile_.place().keys.size(); ++j) {
+      if (j >= keys.first && j < keys.end) continue;
+      heed::store(scratch_.weights + j * step + v * width, B(T(0)));
+      heed::store(scratch_.d_scores + j * step + v * width, B(T(0)));
+    }
+  }
+
+  void add_products(const MatrixView<const T>& key) const {
+    const Range keys = tile_.place().keys;
+    flash_detail::for_row_groups<Blocks::value_rows>(keys.size(), [&](auto rows, Index j) {
+      const Range seen = tile_.key_queries(j, rows);
+      if (seen.empty()) return;
+      const Index at = j * step + seen.first;
+      flash_detail::product_rows<T, Arch, rows>({scratch_.weights + at, step, 1},
+                                                d_output_.row_block(seen.first, seen.size()),
+                                                grad_.d_value.row(keys.first + j), grad_.d_value.stride, Add());
+      flash_detail::product_rows<T, Arch, rows>({scratch_.d_scores + at, step, 1},
+                                                query_.row_block(seen.first, seen.size()),
+                                                grad_.d_key.row(keys.first + j), grad_.d_key.stride, Add());
+    });
+    flash_detail::for_row_groups<Blocks::value_rows>(queries_.size(), [&](auto rows, Index i) {
+      const Range seen = tile_.row_keys(i, rows);
+      if (seen.empty()) return;
+      flash_detail::product_rows<T, Arch, rows>({scratch_.d_scores + seen.first * step + i, 1, step},
+                                                key.row_block(seen.first, seen.size()),
+                                                grad_.d_query.row(queries_.first + i), grad_.d_query.stride, Add());
+    });
+  }
+
+  template <class F>
+  void for_pairs(const F& f) const {
+    const Range keys = tile_.place().keys;
+    for (Index i = 0; i < queries_.size(); ++i)
+      for (Index j = 0; j < keys.size(); ++j)
+        f(i, j, head_.visible(queries_.first + i, keys.first + j), scratch_.d_scores + j * step + i);
+  }
+  void clear_masked() const {
+    for_pairs([](Index, Index, bool visible, T* d_score) { *d_score = visible ? *d_score : T(0); });
+  }
+  void add_bias_gradient() const {
+    const Range keys = tile_.place().keys;
+    for_pairs([&](Index i, Index j, bool, const T* d_score) {
+      grad_.d_bias[(queries_.first + i) * grad_.d_bias_query_step + (keys.first + j) * grad_.d_bias_key_step] +=
+          *d_score;
+    });
+  }
+
+  /// The three products over visible pairs alone: masked data of whatever value is never multiplied. The same chains as
+  /// add_products, so on finite data the same bits.
+  void add_visible_products(const MatrixView<const T>& key) const {
+    const Range keys = tile_.place().keys;
+    const auto visible = [&](Index i, Index j) { return head_.visible(queries_.first + i, keys.first + j); };
+    for (Index j = 0; j < keys.size(); ++j) {
+      const auto weight = [&](const T* tile, Index i) { return visible(i, j) ? &tile[j * step + i] : nullptr; };
+      add_visible_rows(d_output_, [&](Index i) { return weight(scratch_.weights, i); }, grad_.d_value.row(keys.first + j));
+      add_visible_rows(query_, [&](Index i) { return weight(scratch_.d_scores, i); }, grad_.d_key.row(keys.first + j));
+    }
+    for (Index i = 0; i < queries_.size(); ++i) {
+      const auto weight = [&](Index j) { return visible(i, j) ? &scratch_.d_scores[j * step + i] : nullptr; };
+      add_visible_rows(key, weight, grad_.d_query.row(queries_.first + i));
+    }
+  }
+  /// target += sum of *weight(n) times row n of x, over those that are not null.
+  template <class Weight>
+  void add_visible_rows(const MatrixView<const T>& x, const Weight& weight, T* target) const {
+    T* const sum = scratch_.sum;
+    fill_row<T, Arch>(sum, T(0), x.cols);
+    for (Index n = 0; n < x.rows; ++n)
+      if (const T* const factor = weight(n)) add_scaled_row<T, Arch>(sum, *factor, x.row(n), x.cols);
+    add_row<T, Arch>(target, sum, x.cols);
+  }
+
+  const FlashHead<T>& head_;
+  const FlashGradients<T> grad_;
+  const FlashBackwardScratch<T> scratch_;
+  const flash_detail::ScoreScale<T> scale_;
+  flash_detail::ScoreTile<T, Arch> tile_;
+  Range queries_;
+  MatrixView<const T> query_, d_output_;
+  bool queries_finite_ = true;
+  alignas(64) T reference_[Blocks::queries];
+  alignas(64) T delta_[Blocks::queries];
+};
+
+}  // namespace heed::inline HEED_ABI

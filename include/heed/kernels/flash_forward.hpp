@@ -1,0 +1,222 @@
+#pragma once
+// Fused attention of one block of queries of one head: output = softmax(scale Q K^T + terms, over the visible keys) V,
+// a block of keys at a time.
+//   T. Dao, "FlashAttention-2", 2023, algorithm 1, on transposed tiles (flash_tile.hpp); running sums: Milakov,
+//   Gimelshein, 2018, algorithm 3. Everything is accumulated in T: a score is one chain over head_dim; sums over keys
+//   are one chain per block of keys, joined block by block, so their error grows with flash_keys + keys / flash_keys
+//   roundings instead of keys.
+// Masked data never reaches a result, although a weight of 0 does not stop a NaN: where a result is not finite and a
+// masked pair was multiplied, the block is computed again with every such pair left out. On finite data both ways give
+// the same bits.
+
+#include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_weights.hpp>
+#include <heed/simd/row.hpp>
+
+namespace heed::inline HEED_ABI {
+
+/// Where one head's results go: rows are contiguous; logsumexp and weights may be null.
+template <class T>
+struct FlashOutputs {
+  MatrixView<T> output;    // (query_length, value_dim)
+  T* logsumexp = nullptr;  // (query_length)
+  MatrixView<T> weights = {};  // (query_length, key_length), those before dropout
+};
+
+/// One worker's memory.
+template <class T>
+struct FlashForwardScratch {
+  T *query, *scores, *value, *row;
+
+  /// Hands the pieces to `take(piece, count)`: an allocator of 64-byte aligned memory, or one that only counts.
+  template <class Arch = default_arch, class Take>
+  static FlashForwardScratch make(Index head_dim, Index value_dim, Take&& take) {
+    constexpr Index queries = flash_detail::FlashBlocks<T, Arch>::queries;
+    FlashForwardScratch s;
+    take(s.query, head_dim * queries);
+    take(s.scores, flash_detail::flash_keys * queries);
+    take(s.value, flash_detail::flash_keys * value_dim);
+    take(s.row, value_dim);
+    return s;
+  }
+};
+
+/// Queries that are computed together; blocks may begin anywhere, without changing a bit.
+template <class T, class Arch = default_arch>
+inline constexpr Index flash_query_block = flash_detail::FlashBlocks<T, Arch>::queries;
+
+/// One head; run() for any number of blocks.
+template <class T, class Arch = default_arch>
+class FlashForward {
+ public:
+  FlashForward(const FlashHead<T>& head, const FlashOutputs<T>& out, const FlashForwardScratch<T>& scratch)
+      : head_(head), out_(out), scratch_(scratch), scale_(head), tile_(head, scale_, scratch.scores) {}
+
+  /// At most flash_query_block queries: their rows of the outputs are written, those behind query_end with zeros and
+  /// -inf.
+  void run(Range queries) {
+    queries_ = queries;
+    if (!attempt(Skip::nothing) && masked_pairs_) attempt(Skip::masked_pairs);
+    if (out_.weights.data) write_weights();
+  }
+
+ private:
+  using B = Batch<T, Arch>;
+  using Blocks = flash_detail::FlashBlocks<T, Arch>;
+  static constexpr Index width = lanes<T, Arch>;
+  enum class Skip { nothing, masked_pairs };
+
+  /// Returns whether the output is finite.
+  bool attempt(Skip skip) {
+    const Index end = std::clamp(head_.band.query_end, queries_.first, queries_.end);
+    seen_ = {queries_.first, end};
+    masked_pairs_ = false;
+    std::fill_n(row_max_, Blocks::queries, -std::numeric_limits<T>::infinity());
+    std::fill_n(origin_, Blocks::queries, -std::numeric_limits<T>::infinity());
+    std::fill_n(row_sum_, Blocks::queries, T(0));
+    for (Index i = queries_.first; i < queries_.end; ++i)
+      fill_row<T, Arch>(out_.output.row(i), T(0), out_.output.cols);
+    flash_detail::pack_transposed<T, Arch>(head_.query, seen_.first, seen_.size(), scale_.packed, scratch_.query);
+    for_each_tile([&](const flash_detail::TilePlace& place) { add_tile(place, skip); });
+    return finish();
+  }
+
+  /// Calls f(place) for every tile that is not empty, keys ascending.
+  template <class F>
+  void for_each_tile(const F& f) const {
+    const Range keys = head_.band.keys(seen_);
+    constexpr Index block = flash_detail::flash_keys;
+    for (Index first = keys.first / block * block; first < keys.end; first += block) {
+      const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
+      const Tile kind = head_.terms.visible_tile(seen_, cut, head_.band.classify(seen_, cut));
+      if (kind != Tile::empty) f(flash_detail::TilePlace{seen_, cut, kind});
+    }
+  }
+
+  void add_tile(const flash_detail::TilePlace& place, Skip skip) {
+    const Range keys = place.keys;
+    alignas(64) T next_max[Blocks::queries];
+    std::copy_n(row_max_, Blocks::queries, next_max);
+    tile_.compute(place, scratch_.query, next_max);
+    for (Index v = 0; v < tile_.vectors(); ++v)
+      scale_.apply ? weigh<true>(v, next_max) : weigh<false>(v, next_max);
+    tile_.apply_dropout(scratch_.scores);
+    const auto value = flash_detail::contiguous_rows(head_.value, keys.first, keys.size(), scratch_.value);
+    if (place.tile == Tile::mixed && skip == Skip::masked_pairs) return add_visible_values(value);
+    masked_pairs_ = masked_pairs_ || place.tile == Tile::mixed;
+    flash_detail::for_row_groups<Blocks::value_rows>(seen_.size(), [&](auto rows, Index i) {
+      const Range range = tile_.row_keys(i, rows);
+      if (range.empty()) return;  // nothing is added, and the factor is 1
+      const T* const weights = scratch_.scores + range.first * Blocks::queries + i;
+      flash_detail::product_rows<T, Arch, rows>({weights, 1, Blocks::queries},
+                                                value.row_block(range.first, range.size()),
+                                                out_.output.row(seen_.first + i), out_.output.stride,
+                                                flash_detail::Rescale<T>{factor_ + i});
+    });
+  }
+
+  /// One register of queries: scores to weights, and the state moves to the new maximum.
+  template <bool Apply>
+  void weigh(Index v, const T* next_max) {
+    const Index at = v * width;
+    const B c(scale_.exponent), row_max = heed::load<T, Arch>(next_max + at);
+    const B past = heed::load<T, Arch>(origin_ + at);
+    heed::store(row_max_ + at, row_max);
+    heed::store(origin_ + at, flash_detail::exponent_origin<Apply, T, Arch>(row_max, c));
+    const B sum = weigh_register<Apply>(v);
+    const B gap = past - flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + at));
+    const B factor = Exp2Nonpositive<T, Arch>()(Apply ? gap * c : gap);
+    heed::store(row_sum_ + at, heed::fma(heed::load<T, Arch>(row_sum_ + at), factor, sum));
+    heed::store(factor_ + at, factor);
+  }
+  /// The register's scores become weights against its origin; returns their sums.
+  template <bool Apply>
+  B weigh_register(Index v) {
+    const Range keys = tile_.vector_keys(v);
+    T* const column = scratch_.scores + v * width;
+    // A group of queries may reach over two registers: what this one does not see weighs nothing.
+    for (Index j = 0; j < keys.first; ++j) heed::store(column + j * Blocks::queries, B(T(0)));
+    for (Index j = keys.end; j < tile_.place().keys.size(); ++j) heed::store(column + j * Blocks::queries, B(T(0)));
+    const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + v * width));
+    return flash_detail::weigh_scores<T, Arch, Apply>(column + keys.first * Blocks::queries, keys.size(),
+                                                      scale_.exponent, reference);
+  }
+
+  /// The product with V over visible pairs alone, row by row.
+  void add_visible_values(MatrixView<const T> value) {
+    const Range keys = tile_.place().keys;
+    for (Index i = 0; i < seen_.size(); ++i) {
+      fill_row<T, Arch>(scratch_.row, T(0), value.cols);
+      for (Index j = 0; j < keys.size(); ++j)
+        if (head_.visible(seen_.first + i, keys.first + j))
+          add_scaled_row<T, Arch>(scratch_.row, scratch_.scores[j * Blocks::queries + i], value.row(j), value.cols);
+      T* const out = out_.output.row(seen_.first + i);
+      for (Index e = 0; e < value.cols; ++e) out[e] = heed::fma(out[e], factor_[i], scratch_.row[e]);
+    }
+  }
+
+  /// Divides by the sums. Whether a row is empty is what the mask says, never the scores (SEMANTICS 10): visible scores
+  /// that are all -inf give NaN.
+  bool finish() {
+    for (Index i = seen_.size(); i < queries_.size() && out_.logsumexp; ++i)
+      out_.logsumexp[queries_.first + i] = -std::numeric_limits<T>::infinity();
+    const B to_natural(scale_.apply ? T(1) : std::numbers::ln2_v<T>);
+    for (Index i = 0; i < seen_.size(); i += width) {
+      const B sum = heed::load<T, Arch>(row_sum_ + i);
+      heed::store(inverse_ + i, B(T(1)) / sum);
+      const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + i));
+      if (out_.logsumexp)
+        heed::store_partial(out_.logsumexp + seen_.first + i, heed::fma(reference, to_natural, heed::log(sum)),
+                            std::min(width, seen_.size() - i));
+    }
+    B zeros(T(0));  // x * 0 is 0 or NaN
+    for (Index i = 0; i < seen_.size(); ++i) {
+      T* const out = out_.output.row(seen_.first + i);
+      if (row_sum_[i] == 0) inverse_[i] = head_.sees_any(seen_.first + i) ? std::numeric_limits<T>::quiet_NaN() : T(0);
+      simd_detail::update_row<T, Arch>(out, out_.output.cols, [&](const B& sum, Index, Index) {
+        const B mean = sum * B(inverse_[i]);
+        zeros = heed::fma(mean, B(T(0)), zeros);
+        return mean;
+      });
+    }
+    return reduce_add(zeros) == T(0);
+  }
+
+  /// The scores again, now against the final maxima and sums.
+  void write_weights() {
+    for (Index i = queries_.first; i < queries_.end; ++i)
+      fill_row<T, Arch>(out_.weights.row(i), T(0), out_.weights.cols);
+    for_each_tile([&](const flash_detail::TilePlace& place) {
+      alignas(64) T unused[Blocks::queries];
+      std::copy_n(row_max_, Blocks::queries, unused);
+      tile_.compute(place, scratch_.query, unused);
+      for (Index v = 0; v < tile_.vectors(); ++v)
+        scale_.apply ? weigh_register<true>(v) : weigh_register<false>(v);
+      for (Index i = 0; i < seen_.size(); ++i) write_weights(i, place.keys);
+    });
+  }
+  void write_weights(Index i, Range keys) {
+    T* const row = out_.weights.row(seen_.first + i) + keys.first;
+    const bool finite = std::isfinite(inverse_[i]);
+    const Range seen = tile_.row_keys(i, 1);
+    for (Index j = seen.first; j < seen.end; ++j)
+      row[j] = finite || head_.visible(seen_.first + i, keys.first + j)
+                   ? scratch_.scores[j * Blocks::queries + i] * inverse_[i]
+                   : T(0);
+  }
+
+  const FlashHead<T>& head_;
+  const FlashOutputs<T> out_;
+  const FlashForwardScratch<T> scratch_;
+  const flash_detail::ScoreScale<T> scale_;
+  flash_detail::ScoreTile<T, Arch> tile_;
+  Range queries_, seen_;  // the block, and its part before query_end
+  bool masked_pairs_ = false;
+  alignas(64) T row_max_[Blocks::queries];
+  alignas(64) T origin_[Blocks::queries];  // what row_max_ enters exponents as
+  alignas(64) T row_sum_[Blocks::queries];
+  alignas(64) T factor_[Blocks::queries];
+  alignas(64) T inverse_[Blocks::queries];
+};
+
+}  // namespace heed::inline HEED_ABI
