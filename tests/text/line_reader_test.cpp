@@ -1,5 +1,7 @@
 #include <heed/text/line_reader.hpp>
 
+#include <unistd.h>
+
 #include "io/temp_folder.hpp"
 #include "support/catch.hpp"
 
@@ -82,6 +84,22 @@ TEST_CASE("a stream of the caller's can be read and stays open", "[text]") {
     CHECK(reader.name() == "standard input");
   }
   CHECK(std::fclose(stream) == 0);
+}
+
+TEST_CASE("the end that was read stays the end, as one Ctrl-D on a terminal does", "[text]") {
+  std::FILE* stream = std::tmpfile();
+  REQUIRE(stream != nullptr);
+  std::fputs("first\nlast", stream);
+  std::rewind(stream);
+  LineReader reader(stream, "a stream");
+  std::string line;
+  CHECK(reader.next(line) == Status::line);
+  REQUIRE(::pwrite(::fileno(stream), "more\n", 5, 10) == 5);
+  CHECK(reader.next(line) == Status::line);
+  CHECK(line == "last");
+  CHECK(reader.next(line) == Status::end);
+  CHECK(reader.next(line) == Status::end);
+  std::fclose(stream);
 }
 
 TEST_CASE("what cannot be opened or read is a system error with the path", "[text]") {

@@ -76,7 +76,8 @@ class LineReader {
   bool fill() {
     if (buffer_.empty()) buffer_.resize(chunk);
     errno = 0;
-    at_ = 0;
+    at_ = filled_ = 0;
+    if (std::feof(file_) != 0) return false;  // a terminal would want a second Ctrl-D
     filled_ = std::fread(buffer_.data(), 1, buffer_.size(), file_);
     if (filled_ == 0 && std::ferror(file_) != 0)
       raise(std::system_error(errno != 0 ? errno : EIO, std::generic_category(), name_));
