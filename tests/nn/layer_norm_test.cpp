@@ -1,7 +1,6 @@
 #include <heed/nn/layer_norm.hpp>
 
-#include <heed/nn/gradient_check.hpp>
-#include "nn/layer_testing.hpp"
+#include "nn/gradient_testing.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
@@ -39,32 +38,15 @@ TEST_CASE("LayerNorm's gradients equal central differences with and without para
   LayerNorm<double> norm({.shape = {5}, .affine = affine});
   CHECK(heed::parameter_count(norm) == (affine == Affine::none ? 0 : affine == Affine::weight ? 5 : 10));
   if (affine != Affine::none) norm.weight = random_tensor<double>(1, 5);
-  auto x = random_tensor<double>(2, 4, 3, 5);
-  const auto d_y = random_tensor<double>(3, 4, 3, 5);
-  LayerNorm<double>::Cache cache;
-  norm.forward(x, &cache);
-  auto grad = heed::zeros_like(norm);
-  auto d_x = norm.backward(d_y, cache, grad);
-  const auto result = heed::check_gradients(
-      norm, grad, [&] { return heed_test::weighted_total(norm.forward(x), d_y); }, std::tie(x, d_x));
-  INFO(result.worst_name);
-  CHECK(result.worst_error < 1e-8);
+  heed_test::check_layer_gradients(norm, random_tensor<double>(2, 4, 3, 5), random_tensor<double>(3, 4, 3, 5));
 }
 
 TEST_CASE("LayerNorm's gradients equal central differences over two axes", "[nn]") {
   LayerNorm<double, 2> norm({.shape = {3, 4}});
   norm.weight = random_tensor<double>(1, 3, 4);
   CHECK(heed::parameter_count(norm) == 24);
-  auto x = random_tensor<double>(2, 40, 3, 4);  // more rows than one block
-  const auto d_y = random_tensor<double>(3, 40, 3, 4);
-  LayerNorm<double, 2>::Cache cache;
-  norm.forward(x, &cache);
-  auto grad = heed::zeros_like(norm);
-  auto d_x = norm.backward(d_y, cache, grad);
-  const auto result = heed::check_gradients(
-      norm, grad, [&] { return heed_test::weighted_total(norm.forward(x), d_y); }, std::tie(x, d_x));
-  INFO(result.worst_name);
-  CHECK(result.worst_error < 1e-8);
+  // more rows than one block
+  heed_test::check_layer_gradients(norm, random_tensor<double>(2, 40, 3, 4), random_tensor<double>(3, 40, 3, 4));
 }
 
 TEST_CASE("LayerNorm has the same bits for any number of threads, and gradients add", "[nn]") {

@@ -1,7 +1,6 @@
 #include <heed/nn/luong_decoder.hpp>
 
-#include <heed/nn/gradient_check.hpp>
-#include "nn/layer_testing.hpp"
+#include "nn/gradient_testing.hpp"
 #include "support/catch.hpp"
 #include "support/tolerance.hpp"
 
@@ -21,24 +20,7 @@ Decoder make(LuongScore score) {
 
 TEST_CASE("the Luong decoder's gradients equal central differences for every score", "[nn]") {
   Decoder decoder = make(GENERATE(LuongScore::dot, LuongScore::general, LuongScore::concat));
-  auto embedding = random_tensor<double>(1, 3, 4, 3);
-  auto values = random_tensor<double>(2, 3, 5, 5);
-  auto state = random_tensor<double>(3, 3, 5);
-  const auto d_hidden = random_tensor<double>(4, 3, 4, 5), d_context = random_tensor<double>(5, 3, 4, 5);
-  const std::vector<Index> lengths = {5, 1, 3};
-  const auto memory = decoder.remember(values, lengths);
-  Decoder::Cache cache;
-  const auto result = decoder.forward(embedding, memory, state, &cache);
-  Decoder grad = heed::zeros_like(decoder);
-  auto d = decoder.backward(d_hidden, &d_context, memory, result, cache, grad);
-  const auto loss = [&] {
-    const auto again = decoder.forward(embedding, decoder.remember(values, lengths), state);
-    return heed_test::weighted_total(again.hidden, d_hidden) + heed_test::weighted_total(again.context, d_context);
-  };
-  const auto found = heed::check_gradients(decoder, grad, loss, std::tie(embedding, d.embedding), std::tie(values, d.values),
-                                           std::tie(state, d.initial_state));
-  INFO(found.worst_name << " " << found.worst_element);
-  CHECK(found.worst_error < 1e-8);
+  heed_test::check_decoder_gradients(decoder, 5, 5);
 }
 
 TEST_CASE("weights sum to one over the true source and are zero behind it", "[nn]") {
