@@ -44,6 +44,7 @@
 #include <heed/kernels/finite.hpp>
 #include <heed/kernels/flash_backward.hpp>
 #include <heed/kernels/flash_band.hpp>
+#include <heed/kernels/flash_decode.hpp>
 #include <heed/kernels/flash_forward.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>

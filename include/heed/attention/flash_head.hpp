@@ -3,6 +3,7 @@
 
 #include <heed/attention/attention_call.hpp>
 #include <heed/core/workspace.hpp>
+#include <heed/kernels/flash_decode.hpp>
 #include <heed/kernels/flash_forward.hpp>
 
 namespace heed::inline HEED_ABI {

@@ -26,13 +26,25 @@ template <class T>
 Index forward_blocks(const AttentionShape& shape) {
   return (shape.query_length + flash_query_block<T> - 1) / flash_query_block<T>;
 }
+/// One query against many keys is bound by memory: its own kernel, with heads of a group side by side.
+inline bool is_decode(const AttentionShape& shape) { return shape.query_length == 1; }
+inline Index decode_groups(const AttentionShape& shape) {
+  return (shape.heads_per_kv_head() + flash_detail::decode_heads - 1) / flash_detail::decode_heads;
+}
 template <class T>
 std::size_t forward_scratch_bytes(const AttentionShape& shape) {
-  return scratch_size([&](auto&& take) { FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, take); });
+  const Index width = shape.head_dim, value_dim = shape.value_dim;
+  return is_decode(shape) ? scratch_size([&](auto&& take) { FlashDecodeScratch<T>::make(width, value_dim, take); })
+                          : scratch_size([&](auto&& take) { FlashForwardScratch<T>::make(width, value_dim, take); });
+}
+template <class T>
+Index forward_tasks(const AttentionShape& shape) {
+  return is_decode(shape) ? shape.batch * shape.kv_heads * decode_groups(shape)
+                          : shape.batch * shape.heads * forward_blocks<T>(shape);
 }
 template <class T>
 Index forward_workers(const AttentionShape& shape, Index concurrency) {
-  return std::min(shape.batch * shape.heads * forward_blocks<T>(shape), concurrency);
+  return std::min(forward_tasks<T>(shape), concurrency);
 }
 
 /// Refuses outputs that are not of their shape, before anything is written.
@@ -67,23 +79,40 @@ FlashOutputs<T> head_outputs(const ForwardTarget<T>& target, Index batch, Index 
   return out;
 }
 
-/// One task per block of queries of every head.
+/// A block of queries of one head.
+template <class T>
+void forward_block(const AttentionCall<T>& call, const ForwardTarget<T>& target, Index task, ScratchPieces memory) {
+  const AttentionShape& shape = call.shape;
+  const Index blocks = forward_blocks<T>(shape), head = task / blocks % shape.heads;
+  const Index batch = task / blocks / shape.heads, first = task % blocks * flash_query_block<T>;
+  const FlashHead<T> one = flash_head(call, batch, head);
+  FlashForward<T>(one, head_outputs(target, batch, head),
+                  FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory))
+      .run({first, std::min(first + flash_query_block<T>, shape.query_length)});
+}
+/// The only query of heads with the same keys.
+template <class T>
+void decode_heads(const AttentionCall<T>& call, const ForwardTarget<T>& target, Index task, ScratchPieces memory) {
+  const AttentionShape& shape = call.shape;
+  const Index groups = decode_groups(shape), kv_head = task / groups % shape.kv_heads;
+  const Index batch = task / groups / shape.kv_heads, end = (kv_head + 1) * shape.heads_per_kv_head();
+  const Index first = kv_head * shape.heads_per_kv_head() + task % groups * flash_detail::decode_heads;
+  FlashDecode<T> decode;
+  for (Index head = first; head < std::min(first + flash_detail::decode_heads, end); ++head)
+    decode.add(flash_head(call, batch, head), head_outputs(target, batch, head));
+  decode.run(FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+}
+
 template <class T>
 void run_forward(const AttentionCall<T>& call, const ForwardTarget<T>& target, Workspace& workspace,
                  ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  const Index blocks = forward_blocks<T>(shape), tasks = shape.batch * shape.heads * blocks;
   const std::size_t mark = workspace.used(), piece = forward_scratch_bytes<T>(shape);
   std::byte* const memory =
       workspace.take<std::byte>(forward_workers<T>(shape, executor.concurrency()) * static_cast<Index>(piece));
-  for_each_task(executor, tasks, [&](Index task, Index worker) {
-    const auto scratch = FlashForwardScratch<T>::make(
-        shape.head_dim, shape.value_dim, ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
-    const Index batch = task / blocks / shape.heads, head = task / blocks % shape.heads;
-    const Index first = task % blocks * flash_query_block<T>;
-    const FlashHead<T> one = flash_head(call, batch, head);
-    FlashForward<T>(one, head_outputs(target, batch, head), scratch)
-        .run({first, std::min(first + flash_query_block<T>, shape.query_length)});
+  for_each_task(executor, forward_tasks<T>(shape), [&](Index task, Index worker) {
+    const ScratchPieces own(memory + static_cast<std::size_t>(worker) * piece);
+    is_decode(shape) ? decode_heads(call, target, task, own) : forward_block(call, target, task, own);
   });
   workspace.rewind(mark);
 }

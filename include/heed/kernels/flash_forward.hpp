@@ -15,14 +15,6 @@
 
 namespace heed::inline HEED_ABI {
 
-/// Where one head's results go: rows are contiguous; logsumexp and weights may be null.
-template <class T>
-struct FlashOutputs {
-  MatrixView<T> output;    // (query_length, value_dim)
-  T* logsumexp = nullptr;  // (query_length)
-  MatrixView<T> weights = {};  // (query_length, key_length), those before dropout
-};
-
 /// One worker's memory.
 template <class T>
 struct FlashForwardScratch {

@@ -23,6 +23,7 @@ struct ScoreTerms {
   Index allowed_query_step = 0, allowed_key_step = 0;
 
   bool change_scores() const { return bias != nullptr; }
+  bool masks() const { return bias || allowed; }
   /// What is left of a tile that the band calls `band`.
   Tile visible_tile(Range queries, Range keys, Tile band) const {
     if (band == Tile::empty) return band;
@@ -74,6 +75,14 @@ struct FlashHead {
       if (terms.visible(i, j)) return true;
     return false;
   }
+};
+
+/// Where one head's results go: rows are contiguous; logsumexp and weights may be null.
+template <class T>
+struct FlashOutputs {
+  MatrixView<T> output;    // (query_length, value_dim)
+  T* logsumexp = nullptr;  // (query_length)
+  MatrixView<T> weights = {};  // (query_length, key_length), those before dropout
 };
 
 namespace flash_detail {
