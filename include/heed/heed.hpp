@@ -3,7 +3,9 @@
 
 #include <heed/attention/additive_read.hpp>
 #include <heed/attention/additive_score.hpp>
+#include <heed/attention/attend_paged.hpp>
 #include <heed/attention/attention_call.hpp>
+#include <heed/attention/attention_state.hpp>
 #include <heed/attention/bahdanau.hpp>
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/broadcast_view.hpp>
@@ -11,6 +13,7 @@
 #include <heed/attention/cosine.hpp>
 #include <heed/attention/dot_read.hpp>
 #include <heed/attention/flash_head.hpp>
+#include <heed/attention/key_value_cache.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
@@ -18,6 +21,7 @@
 #include <heed/attention/memory_read.hpp>
 #include <heed/attention/options.hpp>
 #include <heed/attention/packed_weight.hpp>
+#include <heed/attention/paged_cache.hpp>
 #include <heed/attention/parameter_fill.hpp>
 #include <heed/attention/position.hpp>
 #include <heed/attention/projection.hpp>

@@ -6,7 +6,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// One head's matrix with any strides: element (i, j) is data[i * row_step + j * column_step].
+/// One head's matrix with any strides: element (i, j) is data[i * row_step + j * column_step]. Or, for keys and values of a
+/// paged cache, rows in pages of page_rows: then row i is row i % page_rows of pages[i / page_rows], and data is not read.
 template <class T>
 struct StridedMatrix {
   const T* data = nullptr;
@@ -14,8 +15,15 @@ struct StridedMatrix {
   Index cols = 0;
   Index row_step = 0;
   Index column_step = 1;
+  const T* const* pages = nullptr;
+  Index page_rows = 0;
 
-  const T* at(Index i, Index j) const { return data + i * row_step + j * column_step; }
+  const T* at(Index i, Index j) const {
+    const T* const row = pages ? pages[i / page_rows] + i % page_rows * row_step : data + i * row_step;
+    return row + j * column_step;
+  }
+  /// Whether rows [first, first + count) are row_step apart.
+  bool even(Index first, Index count) const { return !pages || first / page_rows == (first + count - 1) / page_rows; }
 };
 
 namespace flash_detail {
@@ -45,7 +53,7 @@ void pack_transposed(const StridedMatrix<T>& x, Index first, Index count, T fact
 /// Rows [first, first + count) of x as rows of contiguous elements: in place where they are, else copied.
 template <class T>
 MatrixView<const T> contiguous_rows(const StridedMatrix<T>& x, Index first, Index count, T* copy) {
-  if (x.column_step == 1 || x.cols == 1) return {x.at(first, 0), count, x.cols, x.row_step};
+  if ((x.column_step == 1 || x.cols == 1) && x.even(first, count)) return {x.at(first, 0), count, x.cols, x.row_step};
   for (Index i = 0; i < count; ++i)
     for (Index j = 0; j < x.cols; ++j) copy[i * x.cols + j] = *x.at(first + i, j);
   return {copy, count, x.cols};
