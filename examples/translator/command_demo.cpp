@@ -5,6 +5,8 @@
 #include <chrono>
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/display_width.hpp>
 #include <heed/core/thread_pool.hpp>
 #include <heed/io/atomic_file.hpp>

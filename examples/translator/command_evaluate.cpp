@@ -4,6 +4,8 @@
 #include <chrono>
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/thread_pool.hpp>
 #include <heed/io/atomic_file.hpp>
 #include <heed/text/bleu.hpp>

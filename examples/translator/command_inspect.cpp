@@ -2,6 +2,8 @@
 
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/quote.hpp>
 
 #include "console.hpp"

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/thread_pool.hpp>
 
 #include "attention_map.hpp"

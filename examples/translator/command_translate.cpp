@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/thread_pool.hpp>
 #include <heed/io/atomic_file.hpp>
 

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <limits>
 
+#include <CLI/CLI.hpp>
+
 #include <heed/core/quote.hpp>
 
 #include "console.hpp"

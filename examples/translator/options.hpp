@@ -8,10 +8,15 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
 #include <heed/core/view.hpp>
 #include <heed/text/corpus.hpp>
+
+// Only the files that define options pay for compiling CLI11.
+namespace CLI {
+class App;
+class Option;
+class ParseError;
+}  // namespace CLI
 
 namespace translator {
 
