@@ -122,7 +122,7 @@ class FlashBackward {
 
   void add_tile(const flash_detail::TilePlace& place) {
     alignas(64) T unused[step] = {};
-    tile_.compute(place, scratch_.query, unused);
+    tile_.compute(place, scratch_.query, nullptr);
     tile_.multiply_keys(head_.value, scratch_.d_output, scratch_.d_scores, unused);
     for (Index v = 0; v < tile_.vectors(); ++v) scale_.apply ? weigh<true>(v) : weigh<false>(v);
     tile_.apply_dropout(scratch_.d_scores);

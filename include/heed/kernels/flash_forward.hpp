@@ -205,9 +205,7 @@ class FlashForward {
       if (out_.entropy) out_.entropy[i] = 0;
     }
     for_each_tile([&](const flash_detail::TilePlace& place) {
-      alignas(64) T unused[Blocks::queries];
-      std::copy_n(row_max_, Blocks::queries, unused);
-      tile_.compute(place, scratch_.query, unused);
+      tile_.compute(place, scratch_.query, nullptr);
       for (Index v = 0; v < tile_.vectors(); ++v)
         scale_.apply ? weigh_register<true>(v) : weigh_register<false>(v);
       for (Index i = 0; i < seen_.size(); ++i) write_weights(i, place.keys);

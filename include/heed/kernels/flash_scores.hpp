@@ -27,17 +27,18 @@ class ScoreTile {
       : head_(head), scale_(scale), scores_(scores) {}
 
   /// Fills the tile from packed queries. Masked scores are -inf where a visible one shares their register and are left
-  /// out where none does (vector_keys). row_max (queries) becomes the larger of itself and the visible scores.
+  /// out where none does (vector_keys). row_max (queries) becomes the larger of itself and the visible scores; may be
+  /// null.
   void compute(const TilePlace& place, const T* packed_query, T* row_max) {
     place_ = place;
     const bool masked = place.tile == Tile::mixed;
-    alignas(64) T unused[step];  // of products that are not scores yet
-    T* const product_max = masked || scale_.apply ? unused : row_max;
+    alignas(64) T unused[step] = {};  // of products that are not scores yet
+    T* const product_max = masked || scale_.apply || !row_max ? unused : row_max;
     multiply_keys(head_.key, packed_query, scores_, product_max);
     for (Index v = 0; v < vectors(); ++v) {
       if (scale_.apply) add_terms(v);
       if (masked) mask_vector(v);
-      if (masked || scale_.apply) raise_max(v, row_max);
+      if ((masked || scale_.apply) && row_max) raise_max(v, row_max);
     }
   }
 
@@ -156,24 +157,33 @@ class ScoreTile {
     }
   }
 
+  /// Masks the lanes that do not see a key: by the band only where its edges cross the register.
   void mask_vector(Index v) const {
     const Range keys = vector_keys(v);
-    const Index base = place_.queries.first + v * width;
-    const B lane = iota<T, Arch>(), masked(lowest);
-    for (Index j = keys.first; j < keys.end; ++j) {
-      const Range seen = head_.band.queries(place_.keys.first + j);
-      const Index first = std::clamp<Index>(seen.first - base, 0, width), end = std::clamp<Index>(seen.end - base, 0, width);
-      if (first == 0 && end == width) continue;
-      const B s = heed::load<T, Arch>(at(v, j));
-      const B from_first = heed::select(lane < B(static_cast<T>(first)), masked, s);
-      heed::store(at(v, j), heed::select(lane < B(static_cast<T>(end)), from_first, masked));
-    }
+    const Index first = place_.queries.first + v * width - place_.keys.first;  // the register's first query's own key
+    const ScoreBand& band = head_.band;
+    const Index from_right = std::clamp(first + band.ahead + 1, keys.first, keys.end);
+    const Index to_left = std::clamp(first + width - 1 - band.behind, keys.first, from_right);
+    mask_keys(v, {keys.first, to_left});
+    mask_keys(v, {from_right, keys.end});
+    const B masked(lowest);
     const ScoreTerms<T>& terms = head_.terms;
     const auto hide = [&](const B& allowed, Index j) {
       heed::store(at(v, j), heed::select(allowed == B(T(0)), masked, heed::load<T, Arch>(at(v, j))));
     };
     if (terms.allowed) for_columns(v, terms.allowed, terms.allowed_query_step, terms.allowed_key_step, hide);
     if (terms.query_segments) for_segments(v, hide);
+  }
+  void mask_keys(Index v, Range keys) const {
+    const Index base = place_.queries.first + v * width;
+    const B lane = iota<T, Arch>(), masked(lowest);
+    for (Index j = keys.first; j < keys.end; ++j) {
+      const Range seen = head_.band.queries(place_.keys.first + j);
+      const auto first = static_cast<T>(std::clamp<Index>(seen.first - base, 0, width));
+      const auto end = static_cast<T>(std::clamp<Index>(seen.end - base, 0, width));
+      const B from_first = heed::select(lane < B(first), masked, heed::load<T, Arch>(at(v, j)));
+      heed::store(at(v, j), heed::select(lane < B(end), from_first, masked));
+    }
   }
   /// Calls f(same, j): 1 where a register's queries are in key j's segment, 0 elsewhere.
   template <class F>
