@@ -20,6 +20,7 @@
 #include <heed/attention/packed_weight.hpp>
 #include <heed/attention/parameter_fill.hpp>
 #include <heed/attention/projection.hpp>
+#include <heed/attention/ragged.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>

@@ -104,6 +104,7 @@ struct AttentionCall {
   View<const T, 1> alibi_slopes, sink;  // (heads) or null
   double dropout;                       // the probability
   CoordinateBits bits;                  // of the dropout
+  Index first_sample = 0;               // the place in the whole batch of this call's sample 0: dropout's coordinate
 
   /// Throws heed::Error naming `function`.
   AttentionCall(const char* function, const View<const T, 4>& q, const View<const T, 4>& k, const View<const T, 4>& v,

@@ -52,7 +52,7 @@ template <class T>
 ScoreDropout<T> head_dropout(const AttentionCall<T>& call, Index batch, Index head) {
   if (call.dropout == 0) return {};
   return {.bits = call.bits,
-          .batch = batch,
+          .batch = call.first_sample + batch,
           .head = head,
           .threshold = probability_threshold(call.dropout),
           .kept = call.dropout < 1 ? static_cast<T>(1 / (1 - call.dropout)) : T(0)};

@@ -13,7 +13,7 @@ template <class T>
 struct BackwardTarget {
   View<const T, 4> d_output, output;
   View<const T, 3> logsumexp;
-  View<T, 4> d_query, d_key, d_value;  // contiguous and zero at first
+  View<T, 4> d_query, d_key, d_value;  // rows contiguous, zero at first
   View<T, 4> d_bias;                   // null when the call has no bias
   T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
 };
@@ -42,7 +42,9 @@ template <class T>
 void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
                     const FlashBackwardScratch<T>& scratch) {
   const Index group = call.shape.heads_per_kv_head(), width = call.shape.head_dim;
-  const auto scale_rows = [&](const MatrixView<T>& x) { scale_row(x.data, x.rows * width, call.scale); };
+  const auto scale_rows = [&](const MatrixView<T>& x) {
+    for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
+  };
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const FlashHead<T> one = flash_head(call, batch, head);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
