@@ -25,7 +25,9 @@
 #include <heed/attention/parameter_fill.hpp>
 #include <heed/attention/position.hpp>
 #include <heed/attention/projection.hpp>
+#include <heed/attention/ragged.hpp>
 #include <heed/attention/rotary.hpp>
+#include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/attention/screened_weight.hpp>
@@ -52,6 +54,7 @@
 #include <heed/kernels/flash_forward.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_terms.hpp>
 #include <heed/kernels/flash_tile.hpp>
 #include <heed/kernels/flash_weights.hpp>
 #include <heed/kernels/gemm.hpp>

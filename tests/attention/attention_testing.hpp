@@ -82,7 +82,8 @@ struct Textbook {
   std::function<bool(Index, Index, Index, Index)> allowed = [](Index, Index, Index, Index) { return true; };
   std::function<double(Index, Index, Index, Index)> bias = [](Index, Index, Index, Index) { return 0.0; };
   std::function<double(Index, Index, Index, Index)> kept = [](Index, Index, Index, Index) { return 1.0; };  // dropout
-  double scale = 1;
+  std::function<double(Index)> sink = [](Index) { return -infinite<double>; };  // of a head
+  double scale = 1, softcap = 0;
   Tensor<double, 4> output, weights, d_query, d_key, d_value, d_scores;
   Tensor<double, 3> logsumexp;
 
@@ -119,11 +120,15 @@ struct Textbook {
       if (!allowed(b, h, i, j)) continue;
       double s = 0;
       for (Index d = 0; d < q.dimension(3); ++d) s += q(b, h, i, d) * k(b, g, j, d);
-      s = scale * s + bias(b, h, i, j);
+      s *= scale;
+      if (softcap > 0) s = softcap * std::tanh(s / softcap);
+      s += bias(b, h, i, j);
       weights(b, h, i, j) = s;
       row_max = s > row_max || std::isnan(s) ? s : row_max;
       any = true;
     }
+    row_max = std::fmax(row_max, sink(h));
+    if (sink(h) != -infinite<double>) sum = std::exp(sink(h) - row_max);
     for (Index j = 0; j < Tk; ++j)
       if (allowed(b, h, i, j)) sum += weights(b, h, i, j) = std::exp(weights(b, h, i, j) - row_max);
     for (Index j = 0; j < Tk; ++j) {
@@ -132,7 +137,7 @@ struct Textbook {
       for (Index e = 0; e < v.dimension(3); ++e)
         output(b, h, i, e) += weights(b, h, i, j) * kept(b, h, i, j) * v(b, g, j, e);
     }
-    logsumexp(b, h, i) = any ? row_max + std::log(sum) : -infinite<double>;
+    logsumexp(b, h, i) = any ? row_max + std::log(sum) : sink(h);
   }
   void backward_row(const Tensor<double, 4>& d_out, const Tensor<double, 4>& q, const Tensor<double, 4>& k,
                     const Tensor<double, 4>& v, Index b, Index h, Index i) {

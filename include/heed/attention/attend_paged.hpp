@@ -63,6 +63,8 @@ FlashHead<T> one_query(FlashHead<T> head, Index i) {
   head.band.ahead += i;
   if (head.terms.bias) head.terms.bias += i * head.terms.bias_query_step;
   if (head.terms.allowed) head.terms.allowed += i * head.terms.allowed_query_step;
+  if (head.terms.query_segments) head.terms.query_segments += i * head.terms.query_segment_step;
+  head.terms.alibi_offset += i;
   return head;
 }
 
@@ -70,14 +72,14 @@ FlashHead<T> one_query(FlashHead<T> head, Index i) {
 template <class T>
 FlashOutputs<T> one_row(FlashOutputs<T> out, Index i) {
   out.output = out.output.row_block(i, 1);
-  if (out.logsumexp) out.logsumexp += i;
+  for (T** const number : {&out.logsumexp, &out.row_max, &out.entropy}) *number += *number ? i : 0;
   if (out.weights.data) out.weights = out.weights.row_block(i, 1);
   return out;
 }
 
 /// One task per query of the heads that share a key/value head.
 template <class T>
-void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, const ForwardTarget<T>& outputs,
+void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, const AttentionOutputs<T>& outputs,
                   ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
   const Index groups = decode_groups(shape), per_head = groups * shape.query_length;
@@ -114,6 +116,9 @@ AttentionResult<scalar_t<Q>> attend_paged(const Q& query, const PagedKeyValueCac
   check(options.dropout.probability == 0, [&] {
     return std::string(function) + ": dropout.probability is " + std::to_string(options.dropout.probability) + ", wanted 0";
   });
+  check(!options.return_key_sums, [] {
+    return std::string("attend_paged: return_key_sums is set, wanted unset: queries are computed one by one");
+  });
   const detail::PagePointers<T> pages(cache, sequences);
   options.mask = options.mask & key_lengths(pages.lengths());
   const auto& config = cache.config();
@@ -124,16 +129,7 @@ AttentionResult<scalar_t<Q>> attend_paged(const Q& query, const PagedKeyValueCac
   const AttentionCall<T> call(function, queries, stand_in(cache.key_rows(0, 0), config.head_dim),
                               stand_in(cache.value_rows(0, 0), config.value_dim), options);
   AttentionResult<T> result;
-  result.output.resize(call.shape.output());
-  detail::ForwardTarget<T> outputs{result.output, {}, {}};
-  if (options.return_weights) {
-    result.weights.resize(call.shape.weights());
-    outputs.weights = result.weights;
-  }
-  if (options.return_logsumexp) {
-    result.logsumexp.resize(call.shape.logsumexp());
-    outputs.logsumexp = result.logsumexp;
-  }
+  const AttentionOutputs<T> outputs = detail::make_outputs(result, call.shape, options);
   detail::attend_pages(call, pages, outputs, executor);
   return result;
 }

@@ -28,6 +28,7 @@ struct AttentionShape {
   Extents<4> output() const { return {batch, heads, query_length, value_dim}; }
   Extents<4> weights() const { return {batch, heads, query_length, key_length}; }
   Extents<3> logsumexp() const { return {batch, heads, query_length}; }
+  Extents<3> key_sums() const { return {batch, heads, key_length}; }
   ScoreShape scores() const { return {batch, heads, query_length, key_length}; }
 };
 
@@ -68,6 +69,9 @@ void check_attention_numbers(const char* function, const AttentionOptions<T>& op
   check(!options.scale || std::isfinite(*options.scale), [&] {
     return argument_text(function, "scale") + " is " + std::to_string(*options.scale) + ", wanted a finite number";
   });
+  check(std::isfinite(options.softcap), [&] {
+    return argument_text(function, "softcap") + " is " + std::to_string(options.softcap) + ", wanted a finite number";
+  });
   const double p = options.dropout.probability;
   check(p >= 0 && p <= 1, [&] {
     return argument_text(function, "dropout.probability") + " is " + std::to_string(p) + ", wanted 0 to 1";
@@ -76,6 +80,14 @@ void check_attention_numbers(const char* function, const AttentionOptions<T>& op
     return argument_text(function, "dropout.rng") + " is not given, wanted an Rng for dropout.probability " +
            std::to_string(p);
   });
+}
+
+/// Refuses numbers per head of another count; a null view is absent.
+template <class T>
+void check_per_head(const char* function, const char* argument, const View<const T, 1>& x, Index heads) {
+  if (!x.data) return;
+  check_shape(function, argument, x.extents, Extents<1>{heads});
+  check_input(function, argument, x);
 }
 
 }  // namespace detail
@@ -87,9 +99,12 @@ struct AttentionCall {
   AttentionShape shape;
   T scale;
   BoundMask mask;
+  T softcap;
   BroadcastView<T> bias;
-  double dropout;       // the probability
-  CoordinateBits bits;  // of the dropout
+  View<const T, 1> alibi_slopes, sink;  // (heads) or null
+  double dropout;                       // the probability
+  CoordinateBits bits;                  // of the dropout
+  Index first_sample = 0;               // the place in the whole batch of this call's sample 0: dropout's coordinate
 
   /// Throws heed::Error naming `function`.
   AttentionCall(const char* function, const View<const T, 4>& q, const View<const T, 4>& k, const View<const T, 4>& v,
@@ -100,11 +115,16 @@ struct AttentionCall {
         shape(detail::check_attention_shape(function, q, k, v)),
         scale(options.scale ? *options.scale : T(1) / std::sqrt(static_cast<T>(shape.head_dim))),
         mask(function, options.mask, shape.scores()),
+        softcap(options.softcap),
         bias(options.bias),
+        alibi_slopes(options.alibi_slopes),
+        sink(options.sink),
         dropout(options.dropout.probability),
         bits(options.dropout.rng.value_or(Rng{})) {
     detail::check_attention_numbers(function, options);
     bias.check_against(function, "bias", shape.weights());
+    detail::check_per_head(function, "alibi_slopes", alibi_slopes, shape.heads);
+    detail::check_per_head(function, "sink", sink, shape.heads);
   }
 
   Index kv_head(Index head) const { return head / shape.heads_per_kv_head(); }

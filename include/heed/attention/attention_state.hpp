@@ -13,15 +13,17 @@ namespace heed::inline HEED_ABI {
 
 /// into (output and logsumexp, as attend() gives them) becomes the result over its own keys and those of other, the same
 /// queries. A query that saw no key in one part takes the other part's bits; one that saw none in both stays zero with -inf.
-/// The parts' order matters in the last bits only: join them in a fixed one. Weights are dropped. Throws heed::Error for parts
-/// of other shapes or without a logsumexp.
+/// The parts' order matters in the last bits only: join them in a fixed one. What else the parts hold is dropped; neither may
+/// have a sink, which both would count. Throws heed::Error for parts of other shapes or without a logsumexp.
 template <Real T>
 void merge_attention(AttentionResult<T>& into, const AttentionResult<T>& other, ExecutorRef executor = default_executor()) {
-  const auto& shape = into.output.dimensions();
+  const Extents<4> shape = extents(into.output);
   check_shape("merge_attention", "other.output", extents(other.output), extents(into.output));
   check_shape("merge_attention", "into.logsumexp", extents(into.logsumexp), Extents<3>{shape[0], shape[1], shape[2]});
   check_shape("merge_attention", "other.logsumexp", extents(other.logsumexp), extents(into.logsumexp));
-  into.weights.resize(0, 0, 0, 0);
+  AttentionResult<T> kept;
+  kept.output = std::move(into.output), kept.logsumexp = std::move(into.logsumexp);
+  into = std::move(kept);
   const Index length = shape[2], width = shape[3];
   for_each_task(executor, shape[0] * shape[1], [&](Index head, Index) {
     for (Index row = head * length; row < (head + 1) * length; ++row) {

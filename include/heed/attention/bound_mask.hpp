@@ -1,7 +1,7 @@
 #pragma once
 // BoundMask: a Mask with the shapes of one call, checked once, then asked per row and per tile. Causal, window and
 // lengths leave each query one interval of keys whose ends never move left from one query to the next; a tile is full,
-// mixed or empty by those intervals alone, and the boolean mask makes a tile that is not empty mixed.
+// mixed or empty by those intervals alone, and masks of single pairs make a tile that is not empty mixed.
 
 #include <algorithm>
 #include <string>
@@ -59,6 +59,11 @@ class BoundMask {
     if (!mask.offsets.empty()) {
       detail::check_per_sample(function, "causal_offset", mask.offsets, shape.batch, any);
     }
+    if (mask.segments) {
+      check_shape(function, "segment_ids of queries", mask.segments->queries.extents,
+                  Extents<2>{shape.batch, shape.query_length});
+      check_shape(function, "segment_ids of keys", mask.segments->keys.extents, Extents<2>{shape.batch, shape.key_length});
+    }
     mask.boolean.check_against(function, "boolean_mask", shape.extents());
   }
 
@@ -110,11 +115,19 @@ class BoundMask {
   }
 
   bool has_boolean() const { return bool(mask_.boolean); }
+  const std::optional<Segments>& segments() const { return mask_.segments; }
+  /// Pairs are masked one by one, besides by the interval of keys().
+  bool has_pairs() const { return has_boolean() || mask_.segments; }
+  bool pair_visible(Index batch, Index head, Index query, Index key) const {
+    return (!mask_.boolean || mask_.boolean.row(batch, head, query)[key * mask_.boolean.step(3)] != 0) &&
+           (!mask_.segments || mask_.segments->queries(batch, query) == mask_.segments->keys(batch, key));
+  }
   bool visible(Index batch, Index head, Index query, Index key) const {
     const Range range = keys(batch, query);
-    return key >= range.first && key < range.end &&
-           (!mask_.boolean || mask_.boolean.row(batch, head, query)[key * mask_.boolean.step(3)] != 0);
+    return key >= range.first && key < range.end && pair_visible(batch, head, query, key);
   }
+  /// What is added to a query's index to give its position among the keys.
+  Index position_offset(Index batch) const { return causal_offset_of(batch); }
   /// The boolean mask's bytes of one query: key j's is at j * boolean_step(). Only where has_boolean().
   const std::uint8_t* boolean_row(Index batch, Index head, Index query) const {
     return mask_.boolean.row(batch, head, query);
@@ -128,7 +141,7 @@ class BoundMask {
     const Range first = keys(batch, queries.first);
     const Range last = keys(batch, queries.end - 1);
     const bool full = tile_keys.first >= std::max(first.first, last.first) &&
-                      tile_keys.end <= std::min(first.end, last.end) && !has_boolean();
+                      tile_keys.end <= std::min(first.end, last.end) && !has_pairs();
     return full ? Tile::full : Tile::mixed;
   }
 

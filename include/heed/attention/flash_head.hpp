@@ -27,6 +27,16 @@ T* head_row(const View<T, 3>& x, Index batch, Index head) {
 template <class T>
 ScoreTerms<T> head_terms(const AttentionCall<T>& call, Index batch, Index head) {
   ScoreTerms<T> terms;
+  terms.softcap = call.softcap;
+  if (call.alibi_slopes.data) {
+    terms.alibi_slope = call.alibi_slopes(head);
+    terms.alibi_offset = call.mask.position_offset(batch);
+  }
+  if (const auto& segments = call.mask.segments()) {
+    terms.query_segments = segments->queries.data + batch * segments->queries.stride(0);
+    terms.key_segments = segments->keys.data + batch * segments->keys.stride(0);
+    terms.query_segment_step = segments->queries.stride(1), terms.key_segment_step = segments->keys.stride(1);
+  }
   if (call.bias) {
     terms.bias = call.bias.row(batch, head, 0);
     terms.bias_query_step = call.bias.step(2), terms.bias_key_step = call.bias.step(3);
@@ -42,7 +52,7 @@ template <class T>
 ScoreDropout<T> head_dropout(const AttentionCall<T>& call, Index batch, Index head) {
   if (call.dropout == 0) return {};
   return {.bits = call.bits,
-          .batch = batch,
+          .batch = call.first_sample + batch,
           .head = head,
           .threshold = probability_threshold(call.dropout),
           .kept = call.dropout < 1 ? static_cast<T>(1 / (1 - call.dropout)) : T(0)};
@@ -56,7 +66,8 @@ FlashHead<T> flash_head(const AttentionCall<T>& call, Index batch, Index head) {
           .scale = call.scale,
           .band = call.mask.band(batch),
           .terms = head_terms(call, batch, head),
-          .dropout = head_dropout(call, batch, head)};
+          .dropout = head_dropout(call, batch, head),
+          .sink = call.sink.data ? &call.sink(head) : nullptr};
 }
 
 /// The bytes of what `make` takes.

@@ -31,8 +31,14 @@ struct Window {
   bool operator==(const Window&) const = default;
 };
 
+/// Which segment every token belongs to; a query sees the keys of its own.
+struct Segments {
+  View<const Index, 2> queries;  // (batch, query_length)
+  View<const Index, 2> keys;     // (batch, key_length)
+};
+
 /// A conjunction of constraints; the default allows everything. Made by causal(), window(), key_lengths(),
-/// query_lengths() and boolean_mask(), merged by &.
+/// query_lengths(), segment_ids() and boolean_mask(), merged by &.
 struct Mask {
   Causality causality = Causality::none;
   Index offset = 0;                                          // of Causality::offset, where offsets is empty
@@ -40,9 +46,12 @@ struct Mask {
   std::optional<Window> window = {};                         // around p = query + causal offset
   std::optional<std::span<const Index>> key_lengths = {};    // (batch)
   std::optional<std::span<const Index>> query_lengths = {};  // (batch)
+  std::optional<Segments> segments = {};
   BroadcastView<std::uint8_t> boolean = {};  // (batch, heads, query_length, key_length), axes of 1 broadcast
 
-  bool empty() const { return causality == Causality::none && !window && !key_lengths && !query_lengths && !boolean; }
+  bool empty() const {
+    return causality == Causality::none && !window && !key_lengths && !query_lengths && !segments && !boolean;
+  }
 };
 
 /// Query i sees keys j <= i. Refused where query_length != key_length: name the corner there.
@@ -97,6 +106,23 @@ Mask boolean_mask(X&& mask) {
   return {.boolean = BroadcastView<std::uint8_t>(mask)};
 }
 
+/// Ids of the tokens' segments that will outlive the call.
+template <class X>
+concept LastingSegments = TensorLike<X, 2> && Lasting<X> && std::same_as<scalar_t<X>, Index>;
+
+/// Query i of sample b sees key j where query_ids(b, i) == key_ids(b, j): documents packed into one sequence, in any
+/// order (fastest where a segment's tokens follow each other). query_ids (batch, query_length), key_ids (batch,
+/// key_length), elements heed::Index; they must outlive the mask.
+template <LastingSegments Q, LastingSegments K>
+Mask segment_ids(Q&& query_ids, K&& key_ids) {
+  return {.segments = Segments{View<const Index, 2>(query_ids), View<const Index, 2>(key_ids)}};
+}
+/// The same of a sequence that attends to itself.
+template <LastingSegments X>
+Mask segment_ids(X&& ids) {
+  return segment_ids(ids, ids);
+}
+
 /// A boolean mask over the keys alone: (batch, key_length), the same for every head and query of a sample.
 template <BooleanSource X>
 Mask key_mask(X&& mask) {
@@ -117,6 +143,9 @@ Constraint merge(const char* what, const Constraint& a, const Constraint& b, boo
   return a_set ? a : b;
 }
 
+inline bool same_view(const View<const Index, 2>& a, const View<const Index, 2>& b) {
+  return a.data == b.data && a.extents == b.extents && a.strides == b.strides;
+}
 inline bool same_span(std::span<const Index> a, std::span<const Index> b) {
   return a.data() == b.data() && a.size() == b.size();
 }
@@ -139,6 +168,9 @@ inline Mask operator&(const Mask& a, const Mask& b) {
       detail::merge("window", a.window, b.window, a.window.has_value(), b.window.has_value(), a.window == b.window);
   both.key_lengths = detail::merge_lengths("key_lengths", a.key_lengths, b.key_lengths);
   both.query_lengths = detail::merge_lengths("query_lengths", a.query_lengths, b.query_lengths);
+  both.segments = detail::merge("segment_ids", a.segments, b.segments, a.segments.has_value(), b.segments.has_value(),
+                                a.segments && b.segments && detail::same_view(a.segments->queries, b.segments->queries) &&
+                                    detail::same_view(a.segments->keys, b.segments->keys));
   both.boolean = detail::merge("boolean mask", a.boolean, b.boolean, bool(a.boolean), bool(b.boolean),
                                a.boolean.same_as(b.boolean));
   return both;

@@ -73,10 +73,10 @@ struct VisibleKeys {
 /// `storage` (key_length) is filled only where the visible keys are not a prefix.
 inline VisibleKeys visible_keys(const BoundMask& mask, Index batch, Index query, Index key_length, bool* storage) {
   const Range range = mask.keys(batch, query);
-  if (range.first == 0 && !mask.has_boolean()) return {range, nullptr};
+  if (range.first == 0 && !mask.has_pairs()) return {range, nullptr};
   std::fill(storage, storage + key_length, false);
   for (Index j = range.first; j < range.end; ++j) {
-    storage[j] = !mask.has_boolean() || mask.boolean_row(batch, 0, query)[j * mask.boolean_step()] != 0;
+    storage[j] = mask.pair_visible(batch, 0, query, j);
   }
   return {range, storage};
 }

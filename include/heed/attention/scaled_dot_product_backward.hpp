@@ -13,8 +13,9 @@ template <class T>
 struct BackwardTarget {
   View<const T, 4> d_output, output;
   View<const T, 3> logsumexp;
-  View<T, 4> d_query, d_key, d_value;  // contiguous and zero at first
+  View<T, 4> d_query, d_key, d_value;  // rows contiguous, zero at first
   View<T, 4> d_bias;                   // null when the call has no bias
+  T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
 };
 
 template <class T>
@@ -27,6 +28,7 @@ FlashGradients<T> head_gradients(const AttentionCall<T>& call, const BackwardTar
                          .d_query = head_rows(target.d_query, batch, head),
                          .d_key = head_rows(target.d_key, batch, kv_head),
                          .d_value = head_rows(target.d_value, batch, kv_head)};
+  if (target.d_sink) grad.d_sink = target.d_sink + batch * call.shape.heads + head;
   if (target.d_bias.data) {
     const auto step = [&](int axis) { return target.d_bias.dimension(axis) == 1 ? 0 : target.d_bias.stride(axis); };
     grad.d_bias = target.d_bias.data + batch * step(0) + head * step(1);
@@ -40,7 +42,9 @@ template <class T>
 void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
                     const FlashBackwardScratch<T>& scratch) {
   const Index group = call.shape.heads_per_kv_head(), width = call.shape.head_dim;
-  const auto scale_rows = [&](const MatrixView<T>& x) { scale_row(x.data, x.rows * width, call.scale); };
+  const auto scale_rows = [&](const MatrixView<T>& x) {
+    for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
+  };
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const FlashHead<T> one = flash_head(call, batch, head);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
@@ -88,13 +92,21 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
     return std::string(function) + ": forward.logsumexp has shape " + shape_text(extents(forward.logsumexp)) +
            ", wanted " + shape_text(shape.logsumexp()) + ": call attend with return_logsumexp and the same inputs";
   });
-  AttentionGradients<T> grad{zeros<T, 4>(shape.query()), zeros<T, 4>(shape.key()), zeros<T, 4>(shape.value()), {}};
-  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}};
+  AttentionGradients<T> grad{zeros<T, 4>(shape.query()), zeros<T, 4>(shape.key()), zeros<T, 4>(shape.value()), {}, {}};
+  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr};
   if (call.bias) {
     grad.bias = zeros<T, 4>(call.bias.view.extents);
     target.d_bias = grad.bias;
   }
+  Tensor<T, 2> sinks;  // per sample, added up in their order
+  if (call.sink.data) {
+    sinks = zeros<T, 2>({shape.batch, shape.heads});
+    grad.sink = zeros<T, 1>({shape.heads});
+    target.d_sink = sinks.data();
+  }
   if (shape.batch * shape.heads * shape.query_length * shape.key_length > 0) run_backward(call, target, executor);
+  for (Index b = 0; b < sinks.dimension(0); ++b)
+    add_row(grad.sink.data(), sinks.data() + b * shape.heads, shape.heads);
   return grad;
 }
 

@@ -9,15 +9,22 @@ namespace heed::inline HEED_ABI {
 template <class T, class Arch = default_arch>
 bool all_finite(const MatrixView<const T>& x) {
   constexpr Index width = lanes<T, Arch>;
-  const Batch<T, Arch> zero(T(0));
-  Batch<T, Arch> zeros = zero;  // x * 0 is 0 or NaN
+  using B = Batch<T, Arch>;
+  const B zero(T(0));
+  B a = zero, b = zero, c = zero, d = zero;  // x * 0 is 0 or NaN; four chains, so that none waits
   for (Index i = 0; i < x.rows; ++i) {
     const T* const row = x.row(i);
-    Index d = 0;
-    for (; d + width <= x.cols; d += width) zeros = heed::fma(heed::load<T, Arch>(row + d), zero, zeros);
-    if (d < x.cols) zeros = heed::fma(heed::load_partial<T, Arch>(row + d, x.cols - d), zero, zeros);
+    Index j = 0;
+    for (; j + 4 * width <= x.cols; j += 4 * width) {
+      a = heed::fma(heed::load<T, Arch>(row + j), zero, a);
+      b = heed::fma(heed::load<T, Arch>(row + j + width), zero, b);
+      c = heed::fma(heed::load<T, Arch>(row + j + 2 * width), zero, c);
+      d = heed::fma(heed::load<T, Arch>(row + j + 3 * width), zero, d);
+    }
+    for (; j + width <= x.cols; j += width) a = heed::fma(heed::load<T, Arch>(row + j), zero, a);
+    if (j < x.cols) b = heed::fma(heed::load_partial<T, Arch>(row + j, x.cols - j), zero, b);
   }
-  return reduce_add(zeros) == T(0);
+  return reduce_add((a + b) + (c + d)) == T(0);
 }
 
 }  // namespace heed::inline HEED_ABI

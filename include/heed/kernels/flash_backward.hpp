@@ -24,12 +24,13 @@ struct FlashGradients {
   MatrixView<T> d_value;         // (key_length, value_dim)
   T* d_bias = nullptr;           // steps as the bias has them; null: not wanted
   Index d_bias_query_step = 0, d_bias_key_step = 0;
+  T* d_sink = nullptr;  // of this head and sample; null: not wanted
 };
 
 /// One worker's memory.
 template <class T>
 struct FlashBackwardScratch {
-  T *query, *d_output, *weights, *d_scores;             // packed operands and tiles
+  T *query, *d_output, *weights, *d_scores, *slopes;    // packed operands and tiles
   T *query_rows, *key_rows, *value_rows, *output_rows;  // copies where rows are not contiguous
   T* sum;
 
@@ -41,6 +42,7 @@ struct FlashBackwardScratch {
     take(s.d_output, value_dim * queries);
     take(s.weights, keys * queries);
     take(s.d_scores, keys * queries);
+    take(s.slopes, keys * queries);
     take(s.query_rows, queries * head_dim);
     take(s.key_rows, keys * head_dim);
     take(s.value_rows, keys * value_dim);
@@ -72,7 +74,9 @@ template <class T, class Arch = default_arch>
 class FlashBackward {
  public:
   FlashBackward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch)
-      : head_(head), grad_(grad), scratch_(scratch), scale_(head), tile_(head, scale_, scratch.weights) {}
+      : head_(head), grad_(grad), scratch_(scratch), scale_(head), tile_(head, scale_, scratch.weights) {
+    tile_.keep_slopes(scratch.slopes);
+  }
 
   /// All queries.
   void run() {
@@ -89,13 +93,13 @@ class FlashBackward {
   void run(Range queries) {
     queries_ = queries;
     const Range keys = head_.band.keys(queries);
-    if (keys.empty()) return;
     query_ = flash_detail::contiguous_rows(head_.query, queries.first, queries.size(), scratch_.query_rows);
     d_output_ = flash_detail::contiguous_rows(grad_.d_output, queries.first, queries.size(), scratch_.output_rows);
     queries_finite_ = all_finite<T, Arch>(query_) && all_finite<T, Arch>(d_output_);
     flash_detail::pack_transposed<T, Arch>(head_.query, queries.first, queries.size(), scale_.packed, scratch_.query);
     flash_detail::pack_transposed<T, Arch>(grad_.d_output, queries.first, queries.size(), T(1), scratch_.d_output);
     start_rows();
+    if (grad_.d_sink) add_sink_gradient();
     constexpr Index block = flash_detail::flash_keys;
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
@@ -118,7 +122,7 @@ class FlashBackward {
 
   void add_tile(const flash_detail::TilePlace& place) {
     alignas(64) T unused[step] = {};
-    tile_.compute(place, scratch_.query, unused);
+    tile_.compute(place, scratch_.query, nullptr);
     tile_.multiply_keys(head_.value, scratch_.d_output, scratch_.d_scores, unused);
     for (Index v = 0; v < tile_.vectors(); ++v) scale_.apply ? weigh<true>(v) : weigh<false>(v);
     tile_.apply_dropout(scratch_.d_scores);
@@ -129,6 +133,7 @@ class FlashBackward {
     if (careful) clear_masked();
     tile_.apply_dropout(scratch_.weights);
     if (grad_.d_bias) add_bias_gradient();
+    for (Index v = 0; v < tile_.vectors() && tile_.has_slopes(); ++v) multiply_slopes(v);
     careful ? add_visible_products(key) : add_products(key);
   }
   bool finite(Range keys, const MatrixView<const T>& key) const {
@@ -155,6 +160,26 @@ class FlashBackward {
       heed::store(scratch_.weights + j * step + v * width, B(T(0)));
       heed::store(scratch_.d_scores + j * step + v * width, B(T(0)));
     }
+  }
+
+  /// From changed scores to products. A masked pair passes nothing, whatever its slope.
+  void multiply_slopes(Index v) const {
+    const Range keys = tile_.vector_keys(v);
+    const B zero(T(0));
+    for (Index j = keys.first; j < keys.end; ++j) {
+      T* const at = scratch_.d_scores + j * step + v * width;
+      const B d = heed::load<T, Arch>(at), slope = heed::load<T, Arch>(scratch_.slopes + j * step + v * width);
+      heed::store(at, heed::select(d == zero, zero, d * slope));
+    }
+  }
+  /// A sink's weight exp(sink - L) meets no value: its score's gradient is that weight times -delta.
+  void add_sink_gradient() const {
+    T sum = 0;
+    for (Index i = 0; i < queries_.size(); ++i) {
+      const T weight = heed::exp(*head_.sink - grad_.logsumexp[queries_.first + i]);
+      if (head_.sees_any(queries_.first + i)) sum = heed::fnma(weight, delta_[i], sum);
+    }
+    *grad_.d_sink += sum;
   }
 
   void add_products(const MatrixView<const T>& key) const {

@@ -98,10 +98,22 @@ class FlashDecode {
       std::fill(scores(r), row, lowest);
       std::fill(row + keys.size(), scores(r) + block, lowest);
       if (scale(r).apply) scale_row<T, Arch>(row, keys.size(), scale(r).factor);
-      for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias[(keys.first + j) * terms.bias_key_step];
-      for (Index j = 0; j < keys.size() && (terms.bias || terms.allowed); ++j)
-        if (!terms.visible(0, keys.first + j)) row[j] = lowest;
+      change_scores(terms, keys, row);
     }
+  }
+
+  static void change_scores(const ScoreTerms<T>& terms, Range keys, T* row) {
+    if (terms.softcap > 0) {
+      const B cap(terms.softcap);
+      map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
+        part.store(row + j, cap * heed::tanh(part.load(row + j) / cap));
+      });
+    }
+    for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias_at(0, keys.first + j);
+    for (Index j = 0; j < keys.size() && terms.alibi_slope != 0; ++j)
+      row[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), row[j]);
+    for (Index j = 0; j < keys.size() && terms.mask_pairs(); ++j)
+      if (!terms.visible(0, keys.first + j)) row[j] = lowest;
   }
 
   void add_block(Range keys) {
@@ -118,7 +130,7 @@ class FlashDecode {
     for (Index r = 0; r < count_; ++r) {
       T* const product = scratch_.product + r * cols;
       const MatrixView<const T> row(product, 1, cols);
-      if (heads_[r].terms.masks() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
+      if (heads_[r].terms.mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
       T* const out = out_[r].output.row(0);
       const B old_factor(factor[r]);
       map_registers<T, Arch>(cols, [&](Index e, auto part) {
@@ -173,22 +185,40 @@ class FlashDecode {
     for (Index j = keys.first; j < keys.end; ++j) scores(r)[j % block] *= heads_[r].dropout.factor(0, j);
   }
 
-  /// Divides by the sum; whether the row is empty is what the mask says.
+  /// Divides by the sum, the sink joined; whether the row is empty is what the mask says.
   void finish(Index r) {
-    const T sum = row_sum_[r];
-    inverse_[r] = T(1) / sum;
-    if (sum == 0) inverse_[r] = heads_[r].sees_any(0) ? std::numeric_limits<T>::quiet_NaN() : T(0);
+    const flash_detail::ScoreScale<T> scaled = scale(r);
+    const FlashHead<T>& head = heads_[r];
+    const T unit = scaled.origin_exponent();
+    T sum = row_sum_[r], origin = reference(r), factor = 1;
+    if (head.sink) {
+      const T sink = scaled.to_origin(*head.sink), joined = std::max({origin_[r], sink, std::numeric_limits<T>::lowest()});
+      factor = exp2_of((origin_[r] - joined) * unit);
+      sum = heed::fma(sum, factor, exp2_of((sink - joined) * unit));
+      origin = joined;
+    }
+    inverse_[r] = factor / sum;
+    const bool empty = row_sum_[r] == 0;
+    if (empty && !head.sink) inverse_[r] = head.sees_any(0) ? std::numeric_limits<T>::quiet_NaN() : T(0);
     scale_row<T, Arch>(out_[r].output.row(0), out_[r].output.cols, inverse_[r]);
-    const T to_natural = scale(r).apply ? T(1) : std::numbers::ln2_v<T>;
-    if (out_[r].logsumexp) out_[r].logsumexp[0] = heed::fma(reference(r), to_natural, heed::log(sum));
+    if (out_[r].logsumexp)
+      out_[r].logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scaled.to_natural(), heed::log(sum));
+    if (out_[r].row_max) out_[r].row_max[0] = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+    if (out_[r].entropy) out_[r].entropy[0] = 0;
   }
-  void write_weights(Range keys) const {
-    if (!out_[0].weights.data) return;
+  void write_weights(Range keys) {
+    if (!out_[0].needs_weights()) return;
     compute_scores(keys);
     for (Index r = 0; r < count_; ++r) {
+      const FlashOutputs<T>& out = out_[r];
       weigh_row(r, scale(r));
-      for (Index j = keys.first; j < keys.end; ++j)
-        out_[r].weights(0, j) = heads_[r].visible(0, j) ? scores(r)[j % block] * inverse_[r] : T(0);
+      for (Index j = keys.first; j < keys.end; ++j) {
+        if (!heads_[r].visible(0, j)) continue;
+        const T weight = scores(r)[j % block] * inverse_[r];
+        if (out.weights.data) out.weights(0, j) = weight;
+        if (out.key_sums) out.key_sums[j] += weight;
+        if (out.entropy && weight != 0) out.entropy[0] = heed::fnma(weight, heed::log(weight), out.entropy[0]);
+      }
     }
   }
 

@@ -49,7 +49,7 @@ class FlashForward {
   void run(Range queries) {
     queries_ = queries;
     if (!attempt(Skip::nothing) && masked_pairs_) attempt(Skip::masked_pairs);
-    if (out_.weights.data) write_weights();
+    if (out_.needs_weights()) write_weights();
   }
 
  private:
@@ -150,51 +150,78 @@ class FlashForward {
   /// Divides by the sums. Whether a row is empty is what the mask says, never the scores (SEMANTICS 10): visible scores
   /// that are all -inf give NaN.
   bool finish() {
-    for (Index i = seen_.size(); i < queries_.size() && out_.logsumexp; ++i)
-      out_.logsumexp[queries_.first + i] = -std::numeric_limits<T>::infinity();
-    const B to_natural(scale_.apply ? T(1) : std::numbers::ln2_v<T>);
-    for (Index i = 0; i < seen_.size(); i += width) {
-      const B sum = heed::load<T, Arch>(row_sum_ + i);
-      heed::store(inverse_ + i, B(T(1)) / sum);
-      const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + i));
-      if (out_.logsumexp)
-        heed::store_partial(out_.logsumexp + seen_.first + i, heed::fma(reference, to_natural, heed::log(sum)),
-                            std::min(width, seen_.size() - i));
-    }
+    for (Index v = 0; v < seen_.size(); v += width) finish_sums(v);
     B zeros(T(0));  // x * 0 is 0 or NaN
     for (Index i = 0; i < seen_.size(); ++i) {
       T* const out = out_.output.row(seen_.first + i);
-      if (row_sum_[i] == 0) inverse_[i] = head_.sees_any(seen_.first + i) ? std::numeric_limits<T>::quiet_NaN() : T(0);
+      const bool empty = row_sum_[i] == 0;
+      if (empty && !head_.sink)
+        inverse_[i] = head_.sees_any(seen_.first + i) ? std::numeric_limits<T>::quiet_NaN() : T(0);
       simd_detail::update_row<T, Arch>(out, out_.output.cols, [&](const B& sum, Index, Index) {
         const B mean = sum * B(inverse_[i]);
         zeros = heed::fma(mean, B(T(0)), zeros);
         return mean;
       });
+      if (empty && out_.logsumexp) out_.logsumexp[seen_.first + i] = head_.empty_logsumexp();
     }
+    finish_empty_rows();
     return reduce_add(zeros) == T(0);
   }
+  /// One register of queries: what sums are multiplied by, the sink joined, and the logsumexp.
+  void finish_sums(Index i) {
+    const Exp2Nonpositive<T, Arch> exp2;
+    const B unit(scale_.origin_exponent());
+    B sum = heed::load<T, Arch>(row_sum_ + i), origin = heed::load<T, Arch>(origin_ + i), factor(T(1));
+    if (head_.sink) {
+      const B sink(scale_.to_origin(*head_.sink));
+      const B joined = flash_detail::exponent_reference<T, Arch>(larger(origin, sink));
+      factor = exp2((origin - joined) * unit);
+      sum = heed::fma(sum, factor, exp2((sink - joined) * unit));
+      origin = joined;
+    }
+    heed::store(inverse_ + i, factor / sum);
+    const Index count = std::min(width, seen_.size() - i), row = seen_.first + i;
+    const B reference = flash_detail::exponent_reference<T, Arch>(origin);
+    if (out_.logsumexp)
+      heed::store_partial(out_.logsumexp + row, heed::fma(reference, B(scale_.to_natural()), heed::log(sum)), count);
+    const B largest = heed::load<T, Arch>(row_max_ + i);
+    if (out_.row_max) heed::store_partial(out_.row_max + row, scale_.apply ? largest : scaled(largest), count);
+  }
+  B scaled(const B& row_max) const {
+    const B lowest(-std::numeric_limits<T>::infinity());
+    return heed::select(row_max == lowest, lowest, row_max * B(scale_.factor));
+  }
+  void finish_empty_rows() const {
+    for (Index i = seen_.end; i < queries_.end; ++i) {
+      if (out_.logsumexp) out_.logsumexp[i] = head_.empty_logsumexp();
+      if (out_.row_max) out_.row_max[i] = -std::numeric_limits<T>::infinity();
+    }
+  }
 
-  /// The scores again, now against the final maxima and sums.
+  /// The scores again, now against the final maxima and sums; everything that is asked of weights is made of them.
   void write_weights() {
-    for (Index i = queries_.first; i < queries_.end; ++i)
-      fill_row<T, Arch>(out_.weights.row(i), T(0), out_.weights.cols);
+    for (Index i = queries_.first; i < queries_.end; ++i) {
+      if (out_.weights.data) fill_row<T, Arch>(out_.weights.row(i), T(0), out_.weights.cols);
+      if (out_.entropy) out_.entropy[i] = 0;
+    }
     for_each_tile([&](const flash_detail::TilePlace& place) {
-      alignas(64) T unused[Blocks::queries];
-      std::copy_n(row_max_, Blocks::queries, unused);
-      tile_.compute(place, scratch_.query, unused);
+      tile_.compute(place, scratch_.query, nullptr);
       for (Index v = 0; v < tile_.vectors(); ++v)
         scale_.apply ? weigh_register<true>(v) : weigh_register<false>(v);
       for (Index i = 0; i < seen_.size(); ++i) write_weights(i, place.keys);
     });
   }
-  void write_weights(Index i, Range keys) {
-    T* const row = out_.weights.row(seen_.first + i) + keys.first;
+  void write_weights(Index i, Range keys) const {
     const bool finite = std::isfinite(inverse_[i]);
     const Range seen = tile_.row_keys(i, 1);
-    for (Index j = seen.first; j < seen.end; ++j)
-      row[j] = finite || head_.visible(seen_.first + i, keys.first + j)
-                   ? scratch_.scores[j * Blocks::queries + i] * inverse_[i]
-                   : T(0);
+    const Index query = seen_.first + i;
+    for (Index j = keys.first + seen.first; j < keys.first + seen.end; ++j) {
+      if (!finite && !head_.visible(query, j)) continue;
+      const T weight = scratch_.scores[(j - keys.first) * Blocks::queries + i] * inverse_[i];
+      if (out_.weights.data) out_.weights(query, j) = weight;
+      if (out_.key_sums) out_.key_sums[j] += weight;
+      if (out_.entropy && weight != 0) out_.entropy[query] = heed::fnma(weight, heed::log(weight), out_.entropy[query]);
+    }
   }
 
   const FlashHead<T>& head_;

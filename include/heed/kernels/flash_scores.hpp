@@ -2,107 +2,12 @@
 // One tile of transposed scores, S^T (keys, queries): scaled products, what is added to them, and masks, in the order
 // of SEMANTICS 2. The fused forward and backward both begin here, so they see the same bits.
 
-#include <cmath>
-#include <cstdint>
-#include <limits>
-#include <numbers>
-
-#include <heed/core/random.hpp>
-#include <heed/kernels/flash_band.hpp>
-#include <heed/kernels/flash_pack.hpp>
+#include <heed/kernels/flash_terms.hpp>
+#include <heed/simd/math.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// What enters one head's scores besides query . key: read in place, element (i, j) at data[i * query_step + j *
-/// key_step]. Null or 0 is absent.
-template <class T>
-struct ScoreTerms {
-  const T* bias = nullptr;  // added; -inf masks
-  Index bias_query_step = 0, bias_key_step = 0;
-  const std::uint8_t* allowed = nullptr;  // any byte but 0: visible
-  Index allowed_query_step = 0, allowed_key_step = 0;
-
-  bool change_scores() const { return bias != nullptr; }
-  bool masks() const { return bias || allowed; }
-  /// What is left of a tile that the band calls `band`.
-  Tile visible_tile(Range queries, Range keys, Tile band) const {
-    if (band == Tile::empty) return band;
-    return allowed ? allowed_tile(queries, keys, band) : bias ? Tile::mixed : band;
-  }
-  bool visible(Index query, Index key) const {
-    return (!allowed || allowed[query * allowed_query_step + key * allowed_key_step] != 0) &&
-           (!bias || bias[query * bias_query_step + key * bias_key_step] != -std::numeric_limits<T>::infinity());
-  }
-
- private:
-  /// By looking at every byte of the tile: a few of those take the time of one register's scores.
-  Tile allowed_tile(Range queries, Range keys, Tile band) const {
-    Index visible = 0;
-    if (allowed_query_step == 0) queries.end = queries.first + 1;
-    for (Index i = queries.first; i < queries.end; ++i)
-      for (Index j = keys.first; j < keys.end; ++j)
-        visible += allowed[i * allowed_query_step + j * allowed_key_step] != 0;
-    if (visible == 0) return Tile::empty;
-    return visible == queries.size() * keys.size() && !bias ? band : Tile::mixed;
-  }
-};
-
-/// Dropout of one head's weights: the word of `bits` at (batch, head, query, key) below threshold drops (SEMANTICS 17).
-template <class T>
-struct ScoreDropout {
-  CoordinateBits bits{Rng{}};
-  Index batch = 0, head = 0;
-  std::uint64_t threshold = 0;  // probability_threshold; 0: off
-  T kept = 1;                   // what the others are multiplied by
-
-  T factor(Index query, Index key) const { return bits(batch, head, query, key) < threshold ? T(0) : kept; }
-};
-
-/// One head's attention.
-template <class T>
-struct FlashHead {
-  StridedMatrix<T> query, key;  // (query_length, head_dim), (key_length, head_dim)
-  StridedMatrix<T> value;       // (key_length, value_dim)
-  T scale = 1;
-  ScoreBand band;
-  ScoreTerms<T> terms;
-  ScoreDropout<T> dropout;
-
-  bool visible(Index i, Index j) const { return band.visible(i, j) && terms.visible(i, j); }
-  bool sees_any(Index i) const {
-    const Range keys = band.keys({i, i + 1});
-    for (Index j = keys.first; j < keys.end; ++j)
-      if (terms.visible(i, j)) return true;
-    return false;
-  }
-};
-
-/// Where one head's results go: rows are contiguous; logsumexp and weights may be null.
-template <class T>
-struct FlashOutputs {
-  MatrixView<T> output;    // (query_length, value_dim)
-  T* logsumexp = nullptr;  // (query_length)
-  MatrixView<T> weights = {};  // (query_length, key_length), those before dropout
-};
-
 namespace flash_detail {
-
-/// Where the scale goes. Without terms it is folded into the exponent, 2^(s c - m c) in one fma per score, and its sign
-/// into the packed queries (so that the largest score is still the largest product); with terms the scores are scaled
-/// first, and their maximum is taken off before the product, which keeps biases near the end of the range finite.
-template <class T>
-struct ScoreScale {
-  bool apply;  // scores are multiplied by `factor` before the terms
-  T packed;    // what queries are multiplied by when packed: exact
-  T factor;
-  T exponent;  // from a score's units to powers of two
-
-  explicit ScoreScale(const FlashHead<T>& head)
-      : apply(head.terms.change_scores() || std::abs(head.scale) > T(0x1p60)),
-        packed(head.scale < 0 ? T(-1) : head.scale == 0 ? T(0) : T(1)),
-        factor(std::abs(head.scale)),
-        exponent(apply || head.scale == 0 ? std::numbers::log2e_v<T> : factor * std::numbers::log2e_v<T>) {}
-};
 
 /// A tile's place: `queries` is a whole block or its rest, `keys` what is visible of a block of keys.
 struct TilePlace {
@@ -122,19 +27,25 @@ class ScoreTile {
       : head_(head), scale_(scale), scores_(scores) {}
 
   /// Fills the tile from packed queries. Masked scores are -inf where a visible one shares their register and are left
-  /// out where none does (vector_keys). row_max (queries) becomes the larger of itself and the visible scores.
+  /// out where none does (vector_keys). row_max (queries) becomes the larger of itself and the visible scores; may be
+  /// null.
   void compute(const TilePlace& place, const T* packed_query, T* row_max) {
     place_ = place;
     const bool masked = place.tile == Tile::mixed;
-    alignas(64) T unused[step];  // of products that are not scores yet
-    T* const product_max = masked || scale_.apply ? unused : row_max;
+    alignas(64) T unused[step] = {};  // of products that are not scores yet
+    T* const product_max = masked || scale_.apply || !row_max ? unused : row_max;
     multiply_keys(head_.key, packed_query, scores_, product_max);
     for (Index v = 0; v < vectors(); ++v) {
       if (scale_.apply) add_terms(v);
       if (masked) mask_vector(v);
-      if (masked || scale_.apply) raise_max(v, row_max);
+      if ((masked || scale_.apply) && row_max) raise_max(v, row_max);
     }
   }
+
+  /// From now on the derivatives of changed scores by the products are kept here, in a tile's layout, where the terms
+  /// have any but 1 (has_slopes).
+  void keep_slopes(T* slopes) { slopes_ = slopes; }
+  bool has_slopes() const { return head_.terms.softcap > 0; }
 
   const TilePlace& place() const { return place_; }
   Index vectors() const { return (place_.queries.size() + width - 1) / width; }
@@ -190,11 +101,34 @@ class ScoreTile {
     for (Index j = keys.first; j < keys.end; ++j) heed::store(at(v, j), f(heed::load<T, Arch>(at(v, j)), j));
   }
 
+  /// This is where a score modifier belongs: after the soft cap, with its derivative multiplied into the slopes.
   void add_terms(Index v) const {
     const B factor(scale_.factor);
-    for_scores(v, [&](const B& s, Index) { return s * factor; });
     const ScoreTerms<T>& terms = head_.terms;
-    if (!terms.bias) return;
+    for_scores(v, [&](const B& s, Index) { return s * factor; });
+    if (terms.softcap > 0) cap_scores(v, terms.softcap);
+    if (terms.bias) add_bias(v);
+    if (terms.alibi_slope != 0) add_alibi(v);
+  }
+  void cap_scores(Index v, T cap) const {
+    const B c(cap), one(T(1));
+    for_scores(v, [&](const B& s, Index j) {
+      const B bounded = heed::tanh(s / c);
+      if (slopes_) heed::store(slopes_ + j * step + v * width, heed::fnma(bounded, bounded, one));
+      return c * bounded;
+    });
+  }
+  void add_alibi(Index v) const {
+    const ScoreTerms<T>& terms = head_.terms;
+    const B slope(terms.alibi_slope), lane = iota<T, Arch>();
+    const Index position = place_.queries.first + v * width + terms.alibi_offset - place_.keys.first;
+    for_scores(v, [&](const B& s, Index j) {
+      const B distance = B(static_cast<T>(position - j)) + lane;
+      return heed::fnma(slope, larger(distance, -distance), s);
+    });
+  }
+  void add_bias(Index v) const {
+    const ScoreTerms<T>& terms = head_.terms;
     for_columns(v, terms.bias, terms.bias_query_step, terms.bias_key_step, [&](const B& bias, Index j) {
       const B s = heed::load<T, Arch>(at(v, j));
       heed::store(at(v, j), heed::select(bias == B(lowest), bias, s + bias));
@@ -223,23 +157,46 @@ class ScoreTile {
     }
   }
 
+  /// Masks the lanes that do not see a key: by the band only where its edges cross the register.
   void mask_vector(Index v) const {
     const Range keys = vector_keys(v);
+    const Index first = place_.queries.first + v * width - place_.keys.first;  // the register's first query's own key
+    const ScoreBand& band = head_.band;
+    const Index from_right = std::clamp(first + band.ahead + 1, keys.first, keys.end);
+    const Index to_left = std::clamp(first + width - 1 - band.behind, keys.first, from_right);
+    mask_keys(v, {keys.first, to_left});
+    mask_keys(v, {from_right, keys.end});
+    const B masked(lowest);
+    const ScoreTerms<T>& terms = head_.terms;
+    const auto hide = [&](const B& allowed, Index j) {
+      heed::store(at(v, j), heed::select(allowed == B(T(0)), masked, heed::load<T, Arch>(at(v, j))));
+    };
+    if (terms.allowed) for_columns(v, terms.allowed, terms.allowed_query_step, terms.allowed_key_step, hide);
+    if (terms.query_segments) for_segments(v, hide);
+  }
+  void mask_keys(Index v, Range keys) const {
     const Index base = place_.queries.first + v * width;
     const B lane = iota<T, Arch>(), masked(lowest);
     for (Index j = keys.first; j < keys.end; ++j) {
       const Range seen = head_.band.queries(place_.keys.first + j);
-      const Index first = std::clamp<Index>(seen.first - base, 0, width), end = std::clamp<Index>(seen.end - base, 0, width);
-      if (first == 0 && end == width) continue;
-      const B s = heed::load<T, Arch>(at(v, j));
-      const B from_first = heed::select(lane < B(static_cast<T>(first)), masked, s);
-      heed::store(at(v, j), heed::select(lane < B(static_cast<T>(end)), from_first, masked));
+      const auto first = static_cast<T>(std::clamp<Index>(seen.first - base, 0, width));
+      const auto end = static_cast<T>(std::clamp<Index>(seen.end - base, 0, width));
+      const B from_first = heed::select(lane < B(first), masked, heed::load<T, Arch>(at(v, j)));
+      heed::store(at(v, j), heed::select(lane < B(end), from_first, masked));
     }
+  }
+  /// Calls f(same, j): 1 where a register's queries are in key j's segment, 0 elsewhere.
+  template <class F>
+  void for_segments(Index v, const F& f) const {
     const ScoreTerms<T>& terms = head_.terms;
-    if (!terms.allowed) return;
-    for_columns(v, terms.allowed, terms.allowed_query_step, terms.allowed_key_step, [&](const B& allowed, Index j) {
-      heed::store(at(v, j), heed::select(allowed == B(T(0)), masked, heed::load<T, Arch>(at(v, j))));
-    });
+    const Range keys = vector_keys(v);
+    const Index first = place_.queries.first + v * width, rows = std::min(width, place_.queries.end - first);
+    for (Index j = keys.first; j < keys.end; ++j) {
+      const Index segment = terms.key_segments[(place_.keys.first + j) * terms.key_segment_step];
+      alignas(64) T same[width] = {};
+      for (Index i = 0; i < rows; ++i) same[i] = terms.query_segments[(first + i) * terms.query_segment_step] == segment;
+      f(heed::load<T, Arch>(same), j);
+    }
   }
 
   void raise_max(Index v, T* row_max) const {
@@ -253,6 +210,7 @@ class ScoreTile {
   const FlashHead<T>& head_;
   const ScoreScale<T>& scale_;
   T* const scores_;
+  T* slopes_ = nullptr;
   TilePlace place_{};
 };
 

@@ -23,13 +23,13 @@ struct FlashBlocks {
   static constexpr int key_rows = wide ? 6 : 4, query_vectors = wide ? 4 : 3;
   static constexpr int value_rows = 6, value_vectors = wide ? 4 : 2;
   static constexpr Index width = lanes<T, Arch>;
-  // Queries of one block: whole tiles, 64 floats of AVX-512. Their scores against one block of keys (64 x 96 floats:
-  // 24 KiB) are written and read back within L1 or L2, next to Q^T (64 x 64: 16 KiB) and the rows of V in use.
+  // Queries of one block: whole tiles, 64 floats of AVX-512. Their scores against one block of keys (64 x 128 floats:
+  // 32 KiB) are written and read back within L1 or L2, next to Q^T (64 x 64: 16 KiB) and the rows of V in use.
   static constexpr Index queries = width * query_vectors * std::max<Index>(1, 64 / (width * query_vectors));
 };
 
 /// Keys of one block, counted from the sequence's first key: sums over keys are kept per block and then joined.
-inline constexpr Index flash_keys = 96;
+inline constexpr Index flash_keys = 128;
 
 /// Calls f(rows, first) for groups of Rows rows, what is left with fewer (a power of two).
 template <int Rows, class F>

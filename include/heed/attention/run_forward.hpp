@@ -1,0 +1,140 @@
+#pragma once
+// A checked call onto the fused kernels: outputs checked, work cut into tasks by shapes alone, one scratch per worker.
+
+#include <heed/attention/flash_head.hpp>
+#include <heed/core/executor.hpp>
+
+namespace heed::inline HEED_ABI {
+
+namespace detail {
+
+template <class T>
+Index forward_blocks(const AttentionShape& shape) {
+  return (shape.query_length + flash_query_block<T> - 1) / flash_query_block<T>;
+}
+/// One query against many keys is bound by memory: its own kernel, with heads of a group side by side.
+inline bool is_decode(const AttentionShape& shape) { return shape.query_length == 1; }
+inline Index decode_groups(const AttentionShape& shape) {
+  return (shape.heads_per_kv_head() + flash_detail::decode_heads - 1) / flash_detail::decode_heads;
+}
+template <class T>
+std::size_t forward_scratch_bytes(const AttentionShape& shape) {
+  const Index width = shape.head_dim, value_dim = shape.value_dim;
+  return is_decode(shape) ? scratch_size([&](auto&& take) { FlashDecodeScratch<T>::make(width, value_dim, take); })
+                          : scratch_size([&](auto&& take) { FlashForwardScratch<T>::make(width, value_dim, take); });
+}
+template <class T>
+Index forward_tasks(const AttentionShape& shape) {
+  return is_decode(shape) ? shape.batch * shape.kv_heads * decode_groups(shape)
+                          : shape.batch * shape.heads * forward_blocks<T>(shape);
+}
+template <class T>
+Index forward_workers(const AttentionShape& shape, Index concurrency) {
+  return std::min(forward_tasks<T>(shape), concurrency);
+}
+
+/// Refuses outputs that are not of their shape or share memory with an input or each other, before anything is written.
+template <class T>
+class OutputCheck {
+ public:
+  OutputCheck(const char* function, const AttentionCall<T>& call) : function_(function), call_(call) {}
+
+  void check(const AttentionOutputs<T>& outputs) {
+    const AttentionShape& shape = call_.shape;
+    one("output", outputs.output, shape.output());
+    if (outputs.weights.data) one("weights", outputs.weights, shape.weights());
+    if (outputs.logsumexp.data) one("logsumexp", outputs.logsumexp, shape.logsumexp());
+    if (outputs.row_max.data) one("row_max", outputs.row_max, shape.logsumexp());
+    if (outputs.entropy.data) one("entropy", outputs.entropy, shape.logsumexp());
+    if (outputs.key_sums.data) one("key_sums", outputs.key_sums, shape.key_sums());
+  }
+
+ private:
+  template <int Rank>
+  void one(const char* name, const View<T, Rank>& output, const Extents<Rank>& shape) {
+    check_shape(function_, name, output.extents, shape);
+    check_output(function_, name, output);
+    check_apart(function_, name, output, "query", call_.query);
+    check_apart(function_, name, output, "key", call_.key);
+    check_apart(function_, name, output, "value", call_.value);
+    if (call_.bias) check_apart(function_, name, output, "bias", call_.bias.view);
+    const MemorySpan span = memory_span(function_, name, output);
+    for (Index i = 0; i < count_; ++i) {
+      heed::check(!span.overlaps(spans_[i]), [&] {
+        return argument_text(function_, name) + " overlaps " + names_[i] + ", wanted memory of its own";
+      });
+    }
+    names_[count_] = name;
+    spans_[count_++] = span;
+  }
+
+  const char* function_;
+  const AttentionCall<T>& call_;
+  const char* names_[6] = {};
+  MemorySpan spans_[6] = {};
+  Index count_ = 0;
+};
+
+template <class T>
+FlashOutputs<T> head_outputs(const AttentionOutputs<T>& target, Index batch, Index head) {
+  FlashOutputs<T> out{.output = head_rows(target.output, batch, head)};
+  if (target.logsumexp.data) out.logsumexp = head_row(target.logsumexp, batch, head);
+  if (target.weights.data) out.weights = head_rows(target.weights, batch, head);
+  if (target.row_max.data) out.row_max = head_row(target.row_max, batch, head);
+  if (target.entropy.data) out.entropy = head_row(target.entropy, batch, head);
+  if (target.key_sums.data) {
+    out.key_sums = head_row(target.key_sums, batch, head);
+    std::fill_n(out.key_sums, target.key_sums.dimension(2), T(0));
+  }
+  return out;
+}
+
+/// Blocks of queries that one task computes: all of a head's where they add to the same key sums.
+template <class T>
+Index blocks_per_task(const AttentionShape& shape, const AttentionOutputs<T>& target) {
+  return target.key_sums.data ? std::max<Index>(1, forward_blocks<T>(shape)) : 1;
+}
+/// Some blocks of queries of one head.
+template <class T>
+void forward_blocks(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Index task, ScratchPieces memory) {
+  const AttentionShape& shape = call.shape;
+  const Index together = blocks_per_task(shape, target) * flash_query_block<T>;
+  const Index tasks = (shape.query_length + together - 1) / together, head = task / tasks % shape.heads;
+  const Index batch = task / tasks / shape.heads, end = std::min((task % tasks + 1) * together, shape.query_length);
+  const FlashHead<T> one = flash_head(call, batch, head);
+  FlashForward<T> forward(one, head_outputs(target, batch, head),
+                          FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+  for (Index first = task % tasks * together; first < end; first += flash_query_block<T>)
+    forward.run({first, std::min(first + flash_query_block<T>, end)});
+}
+/// The only query of heads with the same keys.
+template <class T>
+void decode_heads(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Index task, ScratchPieces memory) {
+  const AttentionShape& shape = call.shape;
+  const Index groups = decode_groups(shape), kv_head = task / groups % shape.kv_heads;
+  const Index batch = task / groups / shape.kv_heads, end = (kv_head + 1) * shape.heads_per_kv_head();
+  const Index first = kv_head * shape.heads_per_kv_head() + task % groups * flash_detail::decode_heads;
+  FlashDecode<T> decode;
+  for (Index head = first; head < std::min(first + flash_detail::decode_heads, end); ++head)
+    decode.add(flash_head(call, batch, head), head_outputs(target, batch, head));
+  decode.run(FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+}
+
+template <class T>
+void run_forward(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Workspace& workspace,
+                 ExecutorRef executor) {
+  const AttentionShape& shape = call.shape;
+  const std::size_t mark = workspace.used(), piece = forward_scratch_bytes<T>(shape);
+  std::byte* const memory =
+      workspace.take<std::byte>(forward_workers<T>(shape, executor.concurrency()) * static_cast<Index>(piece));
+  const Index tasks = forward_tasks<T>(shape) / (is_decode(shape) ? 1 : blocks_per_task(shape, target));
+  for_each_task(executor, tasks, [&](Index task, Index worker) {
+    const ScratchPieces own(memory + static_cast<std::size_t>(worker) * piece);
+    is_decode(shape) ? decode_heads(call, target, task, own) : forward_blocks(call, target, task, own);
+  });
+  workspace.rewind(mark);
+}
+
+}  // namespace detail
+
+}  // namespace heed::inline HEED_ABI
