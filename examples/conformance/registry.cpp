@@ -29,6 +29,7 @@ Registry all_operations() {
   add_keras_attention(registry);
   add_keras_optimizer(registry);
   add_layers(registry);
+  add_onnx_attention(registry);
   add_optimizer(registry);
   add_position(registry);
   add_schedule(registry);

@@ -34,6 +34,7 @@ void add_gru(Registry& registry);
 void add_keras_attention(Registry& registry);
 void add_keras_optimizer(Registry& registry);
 void add_layers(Registry& registry);
+void add_onnx_attention(Registry& registry);
 void add_optimizer(Registry& registry);
 void add_position(Registry& registry);
 void add_schedule(Registry& registry);

@@ -5,6 +5,7 @@
 #include <heed/attention/additive_score.hpp>
 #include <heed/attention/attend_paged.hpp>
 #include <heed/attention/attention_call.hpp>
+#include <heed/attention/attention_scores.hpp>
 #include <heed/attention/attention_state.hpp>
 #include <heed/attention/bahdanau.hpp>
 #include <heed/attention/bound_mask.hpp>
