@@ -20,11 +20,14 @@
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/version.hpp>
 
+#include "options.hpp"
 #include "peak.hpp"
 
 namespace {
 
 using heed::Index;
+using heed_benchmark::take_option;
+using heed_benchmark::take_threads;
 template <class T>
 using Tensor4 = heed::Tensor<T, 4>;
 
@@ -173,20 +176,6 @@ std::vector<Shape> parse_shapes(const std::string& text) {
   return shapes;
 }
 
-/// Takes "--name=value" out of the arguments.
-std::string take_option(int& argc, char** argv, const std::string& name, std::string value) {
-  int kept = 1;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument.rfind(name + "=", 0) == 0)
-      value = argument.substr(name.size() + 1);
-    else
-      argv[kept++] = argv[i];
-  }
-  argc = kept;
-  return value;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -194,12 +183,7 @@ int main(int argc, char** argv) {
       argc, argv, "--shapes",
       "1x8x128x128x64,1x8x512x512x64,1x8x1024x1024x64,1x8x2048x2048x64,1x1x4096x4096x64,1x4x2048x2048x128,"
       "1x8x1x2048x64,32x8x32x32x64,8x8x128x128x32"));
-  const std::string threads_text = take_option(argc, argv, "--threads", std::to_string(heed::num_threads()));
-  const Index threads = std::atol(threads_text.c_str());
-  if (threads < 1) {
-    std::fprintf(stderr, "attention_benchmark: --threads is \"%s\", wanted 1 or more\n", threads_text.c_str());
-    return 2;
-  }
+  const Index threads = take_threads(argc, argv);
   for (const Shape& shape : shapes) register_rows<float>("float32", shape, threads);
   for (const Shape& shape : shapes) register_rows<double>("float64", shape, threads);
   benchmark::AddCustomContext("heed", heed::build_info().text());

@@ -54,8 +54,10 @@ void pack_transposed(const StridedMatrix<T>& x, Index first, Index count, T fact
 template <class T>
 MatrixView<const T> contiguous_rows(const StridedMatrix<T>& x, Index first, Index count, T* copy) {
   if ((x.column_step == 1 || x.cols == 1) && x.even(first, count)) return {x.at(first, 0), count, x.cols, x.row_step};
-  for (Index i = 0; i < count; ++i)
-    for (Index j = 0; j < x.cols; ++j) copy[i * x.cols + j] = *x.at(first + i, j);
+  for (Index i = 0; i < count; ++i) {
+    const T* const row = x.at(first + i, 0);
+    for (Index j = 0; j < x.cols; ++j) copy[i * x.cols + j] = row[j * x.column_step];
+  }
   return {copy, count, x.cols};
 }
 
