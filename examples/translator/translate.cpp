@@ -14,6 +14,7 @@ namespace {
 using heed::Index;
 
 constexpr std::size_t batch_size = 64;
+constexpr std::size_t most_rows = 4096;  // sentences times beam: each row has logits over the vocabulary
 
 /// The tokens of every pair's translation.
 std::vector<std::vector<Index>> search(const Translator& translator, std::span<const heed::EncodedPair> pairs,
@@ -50,8 +51,9 @@ std::vector<Translation> translate(const Translator& translator, std::span<const
   }
   const auto length = [&](std::size_t i) { return translations[i].ids.source.size(); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
-  for (std::size_t first = 0; first < order.size(); first += batch_size) {
-    const std::span<const std::size_t> places(order.data() + first, std::min(batch_size, order.size() - first));
+  const std::size_t batch = std::clamp<std::size_t>(most_rows / static_cast<std::size_t>(options.beam), 1, batch_size);
+  for (std::size_t first = 0; first < order.size(); first += batch) {
+    const std::span<const std::size_t> places(order.data() + first, std::min(batch, order.size() - first));
     std::vector<heed::EncodedPair> pairs;
     for (const std::size_t place : places) pairs.push_back(translations[place].ids);
     std::vector<std::vector<Index>> results = search(translator, pairs, options);
