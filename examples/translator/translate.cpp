@@ -33,7 +33,9 @@ std::vector<std::vector<Index>> search(const Translator& translator, std::span<c
                                      .beam = options.beam};
   if (options.beam <= 1) return heed::greedy_tokens(decoder, wanted);
   std::vector<std::vector<Index>> results;
-  for (auto& hypotheses : heed::beam_search(decoder, wanted)) results.push_back(std::move(hypotheses.front().tokens));
+  for (auto& hypotheses : heed::beam_search(decoder, wanted)) {  // none: the model holds NaN
+    results.push_back(hypotheses.empty() ? std::vector<Index>() : std::move(hypotheses.front().tokens));
+  }
   return results;
 }
 
@@ -60,7 +62,9 @@ std::vector<Translation> translate(const Translator& translator, std::span<const
     for (std::size_t i = 0; i < places.size(); ++i) {
       Translation& translation = translations[places[i]];
       translation.ids.target = std::move(results[i]);
-      if (translation.ids.target.back() == heed::end_id) translation.ids.target.pop_back();
+      if (!translation.ids.target.empty() && translation.ids.target.back() == heed::end_id) {
+        translation.ids.target.pop_back();
+      }
       translation.text = model.target.decode(translation.ids.target);
     }
   }
