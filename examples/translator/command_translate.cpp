@@ -38,9 +38,6 @@ std::string joined(const std::vector<std::string>& words) {
 
 void check(const TranslateOptions& options) {
   if (!options.text.empty() && !options.input.empty()) throw UsageError("a text and --input exclude each other");
-  if (!options.attention_svg.empty() && options.text.empty()) {
-    throw UsageError("--attention-svg draws one sentence: wanted a text on the command line");
-  }
   std::vector<InputFile> inputs{{"--model", options.model}, {"--input", options.input}};
   check_output({"--output", options.output, options.existing}, inputs);
   inputs.push_back({"--output", options.output});
@@ -59,6 +56,9 @@ void run_translate(const TranslateOptions& options) {
   heed::set_num_threads(options.decode.threads);
   const Translator translator(load_translation_model(options.model));
   const std::vector<std::string> sentences = sentences_of(options);
+  if (!options.attention_svg.empty() && sentences.size() != 1) {
+    throw UsageError("--attention-svg draws one sentence, found " + std::to_string(sentences.size()) + " lines");
+  }
   const DecodeOptions decode = fitted(options.decode, translator.model);
   std::string text;
   for (std::size_t first = 0; first < sentences.size(); first += sentences_at_once) {
@@ -88,7 +88,7 @@ Command translate_command(CLI::App& parent) {
   add_file(*app, {"--model", "The model (safetensors)"}, options->model)->required();
   add_file(*app, {"--input", "One sentence per line; default: standard input"}, options->input);
   add_file(*app, {"--output", "One translation per line; default: standard output"}, options->output);
-  add_file(*app, {"--attention-svg", "Draw where the model looked, as SVG"}, options->attention_svg);
+  add_file(*app, {"--attention-svg", "Draw where the model looked at one sentence, as SVG"}, options->attention_svg);
   app->add_flag("--show-attention", options->show_attention, "Draw where the model looked, in the terminal");
   add_decode_options(*app, options->decode);
   add_existing_file_option(*app, options->existing);

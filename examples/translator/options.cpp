@@ -15,6 +15,7 @@ namespace translator {
 namespace {
 
 constexpr Index most_threads = 1'000'000;  // cut to the work there is
+constexpr Index most_beam = 1'000'000'000;  // cut to the vocabulary
 
 [[noreturn]] void refuse(const std::string& option, const std::string& found, const std::string& wanted) {
   throw CLI::ValidationError(option, "found " + heed::quote(found) + ", wanted " + wanted);
@@ -104,7 +105,7 @@ CLI::Option* add_threads_option(CLI::App& app, Index& threads) {
 }
 
 void add_decode_options(CLI::App& app, DecodeOptions& options) {
-  add_count(app, {"--beam", "Sentences that beam search keeps; 1: greedy"}, options.beam, {1, 1000});
+  add_count(app, {"--beam", "Sentences that beam search keeps; 1: greedy"}, options.beam, {1, most_beam});
   add_count(app, {"--max-length", "Longest translation in tokens"}, options.max_length, {1, 10000});
   add_threads_option(app, options.threads);
 }

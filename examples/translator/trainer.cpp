@@ -112,6 +112,7 @@ void Trainer::run() {
   const auto pairs = static_cast<Index>(data_.training.size());
   const Index steps = (pairs + options_.batch - 1) / options_.batch;
   const GracefulInterrupt interrupt;
+  if (!resumed) save_checkpoint();  // a run that is killed before its first periodic one can be resumed too
   Progress progress({.epochs = options_.epochs,
                      .steps_per_epoch = steps,
                      .steps_before = (state_.epoch - 1) * steps + state_.step,

@@ -14,6 +14,7 @@ namespace {
 using heed::Index;
 
 constexpr std::size_t batch_size = 64;
+constexpr std::size_t most_rows = 4096;  // sentences times beam: each row has logits over the vocabulary
 
 /// The tokens of every pair's translation.
 std::vector<std::vector<Index>> search(const Translator& translator, std::span<const heed::EncodedPair> pairs,
@@ -32,7 +33,9 @@ std::vector<std::vector<Index>> search(const Translator& translator, std::span<c
                                      .beam = options.beam};
   if (options.beam <= 1) return heed::greedy_tokens(decoder, wanted);
   std::vector<std::vector<Index>> results;
-  for (auto& hypotheses : heed::beam_search(decoder, wanted)) results.push_back(std::move(hypotheses.front().tokens));
+  for (auto& hypotheses : heed::beam_search(decoder, wanted)) {  // none: the model holds NaN
+    results.push_back(hypotheses.empty() ? std::vector<Index>() : std::move(hypotheses.front().tokens));
+  }
   return results;
 }
 
@@ -50,15 +53,18 @@ std::vector<Translation> translate(const Translator& translator, std::span<const
   }
   const auto length = [&](std::size_t i) { return translations[i].ids.source.size(); };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return length(a) < length(b); });
-  for (std::size_t first = 0; first < order.size(); first += batch_size) {
-    const std::span<const std::size_t> places(order.data() + first, std::min(batch_size, order.size() - first));
+  const std::size_t batch = std::clamp<std::size_t>(most_rows / static_cast<std::size_t>(options.beam), 1, batch_size);
+  for (std::size_t first = 0; first < order.size(); first += batch) {
+    const std::span<const std::size_t> places(order.data() + first, std::min(batch, order.size() - first));
     std::vector<heed::EncodedPair> pairs;
     for (const std::size_t place : places) pairs.push_back(translations[place].ids);
     std::vector<std::vector<Index>> results = search(translator, pairs, options);
     for (std::size_t i = 0; i < places.size(); ++i) {
       Translation& translation = translations[places[i]];
       translation.ids.target = std::move(results[i]);
-      if (translation.ids.target.back() == heed::end_id) translation.ids.target.pop_back();
+      if (!translation.ids.target.empty() && translation.ids.target.back() == heed::end_id) {
+        translation.ids.target.pop_back();
+      }
       translation.text = model.target.decode(translation.ids.target);
     }
   }

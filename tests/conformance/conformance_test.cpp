@@ -258,7 +258,7 @@ TEST_CASE("the shared groups pass where they are at hand", "[conformance]") {
   const fs::path shared = fs::path(HEED_SHARED_DIR) / "golden";
   for (const char* group : {"bahdanau", "keras_gru", "torch_gru", "linear", "embedding", "layer_norm", "softmax",
                             "cross_entropy", "seq2seq", "seed", "bleu", "decoding", "optimizer", "schedule",
-                            "activation", "loss", "sdpa", "seed_self_attention"}) {
+                            "activation", "loss", "sdpa", "seed_self_attention", "position", "rope"}) {
     if (!fs::is_directory(shared / group)) {
       std::cout << "not run: " << group << " of the shared golden set, which is not here\n";
       continue;

@@ -191,6 +191,39 @@ TEST_CASE("stopping early changes no result", "[models]") {
   }
 }
 
+TEST_CASE("a source whose logits are NaN gives nothing and disturbs no other", "[models]") {
+  class Broken : public TableDecoder {  // source 1: NaN throughout, source 3: one NaN in every row
+   public:
+    Broken() : TableDecoder({1, 2, 3}, 6), sources_{1, 2, 3} {}
+    void reorder(std::span<const Index> parents) {
+      std::vector<Index> next;
+      for (const Index parent : parents) next.push_back(sources_[static_cast<std::size_t>(parent)]);
+      sources_ = next;
+      TableDecoder::reorder(parents);
+    }
+    heed::MatrixView<double> step(std::span<const Index> tokens) {
+      const auto logits = TableDecoder::step(tokens);
+      for (Index r = 0; r < logits.rows; ++r) {
+        if (sources_[static_cast<std::size_t>(r)] == 1) std::fill_n(logits.row(r), logits.cols, std::nan(""));
+        if (sources_[static_cast<std::size_t>(r)] == 3) logits(r, 4) = std::nan("");
+      }
+      return logits;
+    }
+
+   private:
+    std::vector<Index> sources_;
+  } broken;
+  const heed::GenerateOptions options{.max_length = 5, .beam = 4, .n_best = 2};
+  const auto found = heed::beam_search(broken, options);
+  TableDecoder alone({2}, 6);
+  const auto wanted = heed::beam_search(alone, options);
+  REQUIRE(found.size() == 3);
+  CHECK(found[0].empty());
+  CHECK(found[2].empty());
+  REQUIRE(found[1].size() == wanted[0].size());
+  for (std::size_t i = 0; i < wanted[0].size(); ++i) CHECK(found[1][i].tokens == wanted[0][i].tokens);
+}
+
 TEST_CASE("suppressed tokens are never produced and take no probability", "[models]") {
   TableDecoder decoder({3}, 6);
   heed::GenerateOptions options = small_options();

@@ -75,6 +75,25 @@ TEST_CASE("a run killed in the middle of an epoch and resumed gives the same bit
   CHECK_FALSE(has_leftovers(corpus));
 }
 
+TEST_CASE("a run killed before its first periodic checkpoint is resumed from its start", "[translator]") {
+  const Corpus corpus;
+  std::string text;
+  for (const char* first : {"A", "B", "C", "D", "E", "F", "G", "H", "I", "J"}) text += tiny_corpus(8, first);
+  write_all(corpus / "train.tsv", text);  // 240 steps
+  const std::vector<std::string> options{"--epochs", "1", "--threads", "1"};
+  check_done(run(corpus.train("whole", options)));
+  Process first(corpus.train("killed", options));
+  while (rows(corpus / "killed.csv").size() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  first.signal(SIGKILL);
+  REQUIRE(first.wait().exit_code == 128 + SIGKILL);
+  REQUIRE_FALSE(fs::exists(corpus.model("killed")));  // the first epoch was not over
+  std::vector<std::string> again = options;
+  again.emplace_back("--resume");
+  check_done(run(corpus.train("killed", again)));
+  CHECK(read_all(corpus.model("killed")) == read_all(corpus.model("whole")));
+  CHECK(rows(corpus / "killed.csv").size() == rows(corpus / "whole.csv").size());
+}
+
 TEST_CASE("an interrupted run saves itself, exits with 130 and goes on with the same bits", "[translator]") {
   const Corpus corpus;
   const std::vector<std::string> options{"--epochs", "40"};
@@ -99,13 +118,14 @@ TEST_CASE("a second Ctrl-C ends the run at once, in the middle of its step", "[t
   Process slow({"train", "--data", corpus / "train.tsv", "--valid", corpus / "valid.tsv", "--model", corpus.model("m"),
                 "--hidden", "800", "--batch", "320", "--threads", "1"});  // three steps of about a second
   while (rows(corpus / "m.csv").size() < 2) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  const std::string state = read_all(corpus / "m.checkpoint");
   slow.signal(SIGINT);
   std::this_thread::sleep_for(std::chrono::milliseconds(30));
   slow.signal(SIGINT);
   const Outcome outcome = slow.wait();
   CHECK(outcome.exit_code == 130);
   CHECK(outcome.err.empty());
-  CHECK_FALSE(fs::exists(corpus / "m.checkpoint"));
+  CHECK(read_all(corpus / "m.checkpoint") == state);
   CHECK_FALSE(has_leftovers(corpus));
 }
 

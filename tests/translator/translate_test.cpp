@@ -32,8 +32,9 @@ Outcome run_done(const std::vector<std::string>& arguments, const RunOptions& op
   return outcome;
 }
 
-void check_failed(const std::vector<std::string>& arguments, const std::vector<std::string>& wanted, int code = 1) {
-  const Outcome outcome = run(arguments);
+void check_failed(const std::vector<std::string>& arguments, const std::vector<std::string>& wanted, int code = 1,
+                  const RunOptions& options = {}) {
+  const Outcome outcome = run(arguments, options);
   INFO("standard error: " << outcome.err);
   CHECK(outcome.exit_code == code);
   CHECK(is_one_line(outcome.err));
@@ -83,10 +84,14 @@ TEST_CASE("attention is drawn in the terminal and as SVG", "[translator]") {
   CHECK(drawing.find("cats") != std::string::npos);
   CHECK(drawing.find("<eat>") == std::string::npos);
   CHECK(drawing.find("&#38;") != std::string::npos);
+  const std::string piped = trained() / "piped.svg";
+  run_done(with_model("translate", {"--attention-svg", piped}), {.input = "The cats sleep & <eat>\n"});
+  CHECK(read_all(piped) == drawing);
 }
 
 TEST_CASE("a beam wider than the vocabulary is cut, with a word", "[translator]") {
-  const Outcome outcome = run_done(with_model("translate", {"--beam", "1000", "--max-length", "3", "The cats sleep."}));
+  const Outcome outcome =
+      run_done(with_model("translate", {"--beam", "100000", "--max-length", "3", "The cats sleep."}));
   CHECK(outcome.err.find("--beam cut") != std::string::npos);
 }
 
@@ -218,6 +223,12 @@ TEST_CASE("outputs are never inputs or each other, and --no-clobber keeps what i
   check_failed({"demo", "--no-clobber", "--model", corpus / "kept.txt"}, {"exists"});
   CHECK(read_all(corpus / "kept.txt") == "mine");
   CHECK(read_all(corpus.model("m")) == model);
+}
+
+TEST_CASE("an attention map is of one sentence", "[translator]") {
+  const std::string svg = trained() / "two.svg";
+  check_failed(with_model("translate", {"--attention-svg", svg}), {"one sentence", "2 lines"}, 2, {.input = "a\nb\n"});
+  CHECK_FALSE(fs::exists(svg));
 }
 
 TEST_CASE("an attention map that is too large to draw is refused", "[translator]") {  // E31

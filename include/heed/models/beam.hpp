@@ -2,6 +2,7 @@
 // One source's beam, as SEMANTICS 26 says it: which hypotheses go on, which are final, and when to stop.
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -64,7 +65,8 @@ class Beam {
     double log_prob;
   };
 
-  /// The 2 * beam best continuations of all live hypotheses, best first; equal ones by their token lists, ascending.
+  /// The 2 * beam best continuations of all live hypotheses, best first; equal ones by their token lists, ascending. NaN
+  /// has no place in an order, so a continuation with it is none.
   template <class T>
   std::vector<Candidate> best_candidates(const MatrixView<T>& logits, Index first_row) const {
     std::vector<Candidate> all;
@@ -72,7 +74,8 @@ class Beam {
     for (Index i = 0; i < live(); ++i) {
       const NextTokens<T> next(logits.row(first_row + i), logits.cols, *options_);
       for (const Index token : next.best(wanted)) {
-        all.push_back({i, token, live_[static_cast<std::size_t>(i)].log_prob + next.log_prob(token)});
+        const double log_prob = live_[static_cast<std::size_t>(i)].log_prob + next.log_prob(token);
+        if (!std::isnan(log_prob)) all.push_back({i, token, log_prob});
       }
     }
     const auto before = [&](const Candidate& a, const Candidate& b) {

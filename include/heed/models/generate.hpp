@@ -79,7 +79,8 @@ std::vector<std::vector<Index>> greedy_tokens(D& decoder, const GenerateOptions&
 
 /// Beam search as SEMANTICS 26: a hypothesis that takes the end token is final and leaves the beam; each step considers the
 /// 2 * beam best continuations; at max_length the live ones are final too; the search stops when no live one can still be
-/// among the n best. Returns, per row the decoder starts with, n_best hypotheses, best first (fewer if there are no more).
+/// among the n best. Returns, per row the decoder starts with, n_best hypotheses, best first; fewer if there are no more, none
+/// where a row's logits are NaN before anything ended.
 /// Cost: one decoder step of at most rows * beam rows per token of the longest result.
 template <StepDecoder D>
 std::vector<std::vector<Hypothesis>> beam_search(D& decoder, const GenerateOptions& options = {}) {
