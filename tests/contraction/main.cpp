@@ -2,14 +2,18 @@
 
 #include <cstdio>
 #include <cstring>
+#include <string>
 
 #include <heed/kernels/activation.hpp>
 #include <heed/kernels/additive.hpp>
 #include <heed/kernels/cross_entropy.hpp>
+#include <heed/kernels/flash_backward.hpp>
+#include <heed/kernels/flash_decode.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/normalization.hpp>
 
+#include "kernels/flash_testing.hpp"
 #include "kernels/gemm_testing.hpp"
 
 namespace {
@@ -129,6 +133,41 @@ void product() {
   }
 }
 
+template <class T>
+void attention(const char* kernel, Index queries, const heed::ScoreTerms<T>& terms, const T* sink) {
+  FlashProblem<T> problem(queries, 203, 21, 37);
+  problem.head.band = {queries - 3, 200, heed::ScoreBand::unbounded, 180};
+  problem.head.terms = terms, problem.head.sink = sink;
+  problem.weights = filled<T>(queries * 203, T(0));
+  problem.run();
+  const auto d_output = random_numbers<T>(queries * 37, 5);
+  std::vector<T> d_query = filled<T>(queries * 21, T(0)), d_key = filled<T>(203 * 21, T(0)),
+                 d_value = filled<T>(203 * 37, T(0)), d_sink(1);
+  heed::Workspace workspace(std::size_t{1} << 22);
+  const auto take = [&]<class P>(P*& piece, Index count) { piece = workspace.take<P>(count); };
+  heed::FlashGradients<T> grad{{d_output.data(), queries, 37, 37, 1},
+                               matrix(std::as_const(problem.output), queries, 37),
+                               problem.logsumexp.data(),
+                               matrix(d_query, queries, 21),
+                               matrix(d_key, 203, 21),
+                               matrix(d_value, 203, 37)};
+  if (sink) grad.d_sink = d_sink.data();
+  heed::FlashBackward<T>(problem.head, grad, heed::FlashBackwardScratch<T>::make(21, 37, take)).run();
+  print<T>(kernel, {&problem.output, &problem.logsumexp, &problem.weights, &d_query, &d_key, &d_value, &d_sink});
+  heed::FlashDecode<T> decode;
+  decode.add(problem.head, {.output = matrix(problem.output, queries, 37), .logsumexp = problem.logsumexp.data()});
+  decode.run(heed::FlashDecodeScratch<T>::make(21, 37, take));
+  print<T>((std::string(kernel) + ", decode").c_str(), {&problem.output, &problem.logsumexp});
+}
+template <class T>
+void attention() {
+  const auto bias = random_numbers<T>(203, 6, 2);
+  const T sink(0.3);
+  attention<T>("attention", 70, {}, nullptr);
+  attention<T>("attention with terms", 70, {.softcap = T(3), .bias = bias.data(), .bias_key_step = 1, .alibi_slope = T(0.1)},
+               &sink);
+}
+
 }  // namespace
 
 int main() {
@@ -136,4 +175,5 @@ int main() {
   gru<float>(), gru<double>();
   additive<float>(), additive<double>();
   product<float>(), product<double>();
+  attention<float>(), attention<double>();
 }

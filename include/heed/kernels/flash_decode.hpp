@@ -85,13 +85,18 @@ class FlashDecode {
     }
   }
 
+  /// c (heads, ...) = a op(b), rows of c `step` apart.
+  void multiply(const flash_detail::Strided<T>& a, Transpose tb, const MatrixView<const T>& b, T* c, Index step) const {
+    const Index depth = tb == Transpose::yes ? b.cols : b.rows, cols = tb == Transpose::yes ? b.rows : b.cols;
+    gemm_detail::multiply_few_rows<T, Arch, static_cast<int>(most)>(count_, depth, a, tb, b, {c, step, Accumulate::no},
+                                                                    cols, scratch_.gemm);
+  }
   /// Scores of all heads against a block of keys, with terms and masks; what `keys` leaves out of the block is -inf.
   void compute_scores(Range keys) const {
     using namespace flash_detail;
     const auto key = contiguous_rows(heads_[0].key, keys.first, keys.size(), scratch_.key);
     const Index at = keys.first % block;
-    gemm_detail::multiply_few_rows<T, Arch>(count_, key.cols, {scratch_.query, key.cols, 1}, Transpose::yes, key,
-                                            {scratch_.scores + at, block, Accumulate::no}, keys.size(), scratch_.gemm);
+    multiply({scratch_.query, key.cols, 1}, Transpose::yes, key, scratch_.scores + at, block);
     for (Index r = 0; r < count_; ++r) {
       const ScoreTerms<T>& terms = heads_[r].terms;
       T* const row = scores(r) + at;
@@ -125,8 +130,7 @@ class FlashDecode {
     }
     const auto value = flash_detail::contiguous_rows(heads_[0].value, keys.first, keys.size(), scratch_.value);
     const Index at = keys.first % block, cols = value.cols;
-    gemm_detail::multiply_few_rows<T, Arch>(count_, keys.size(), {scratch_.scores + at, block, 1}, Transpose::no, value,
-                                            {scratch_.product, cols, Accumulate::no}, cols, scratch_.gemm);
+    multiply({scratch_.scores + at, block, 1}, Transpose::no, value, scratch_.product, cols);
     for (Index r = 0; r < count_; ++r) {
       T* const product = scratch_.product + r * cols;
       const MatrixView<const T> row(product, 1, cols);
