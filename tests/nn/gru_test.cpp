@@ -92,3 +92,10 @@ TEST_CASE("a GRU refuses what does not fit, by name", "[nn]") {
   CHECK_THROWS_WITH(make_gru<float>({.input_dim = 0, .hidden_dim = 4}),
                     "GruCell: input_dim is 0 and hidden_dim 4, wanted both positive");
 }
+
+TEST_CASE("a GRU that was never made from a configuration is refused", "[nn]") {
+  heed::Gru<double> gru, grad;
+  const heed::Tensor<double, 3> x(1, 2, 3);
+  CHECK_THROWS_WITH(gru.forward(x), Catch::Contains("Gru::forward") && Catch::Contains("no cells"));
+  CHECK_THROWS_WITH(gru.backward(x, nullptr, {}, grad), Catch::Contains("Gru::backward") && Catch::Contains("no cells"));
+}

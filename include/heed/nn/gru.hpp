@@ -172,8 +172,11 @@ struct Gru {
   void check_states(const char* function, const char* name, const Tensor<T, 3>* states, Index batch) const {
     if (states) check_shape(function, name, extents(*states), Extents<3>{runs(), batch, hidden_dim()});
   }
+  void check_made(const char* function) const {
+    check(!layers.empty(), [&] { return std::string(function) + ": the layer has no cells, wanted one made from a Config"; });
+  }
   void check_call(const Tensor<T, 3>& x, const Options& options) const {
-    check(!layers.empty(), [] { return std::string("Gru::forward: the layer has no cells, wanted one made from a Config"); });
+    check_made("Gru::forward");
     check_shape("Gru::forward", "x", extents(x), Extents<3>{-1, -1, input_dim()});
     check_lengths("Gru::forward", "lengths", options.lengths, x.dimension(0), x.dimension(1));
     check_states("Gru::forward", "initial_state", options.initial_state, x.dimension(0));
@@ -182,6 +185,7 @@ struct Gru {
     }
   }
   void check_backward(const Tensor<T, 3>& d_output, const Tensor<T, 3>* d_state, const Cache& cache) const {
+    check_made("Gru::backward");
     check(static_cast<Index>(cache.runs.size()) == runs(), [&] {
       return "Gru::backward: cache holds " + std::to_string(cache.runs.size()) + " runs, wanted the " +
              std::to_string(runs()) + " of a forward call";
