@@ -166,7 +166,8 @@ std::vector<Shape> parse_shapes(const std::string& text) {
   for (std::string item; std::getline(list, item, ',');) {
     Shape s{};
     int read = 0;
-    if (std::sscanf(item.c_str(), "%tdx%tdx%tdx%tdx%td%n", &s.batch, &s.heads, &s.queries, &s.keys, &s.dim, &read) != 5 ||
+    if (std::sscanf(item.c_str(), "%tdx%tdx%tdx%tdx%td%n", &s.batch, &s.heads, &s.queries, &s.keys, &s.dim, &read) !=
+            5 ||
         item.size() != std::size_t(read) || std::min({s.batch, s.heads, s.queries, s.keys, s.dim}) < 1) {
       std::fprintf(stderr, "attention_benchmark: --shapes has \"%s\", wanted BxHxTqxTkxD\n", item.c_str());
       std::exit(2);

@@ -29,7 +29,8 @@ bool same(const Tensor<float, 3>& packed, Index first, const Tensor<float, 4>& o
   bool equal = true;
   for (Index h = 0; h < one.dimension(1); ++h)
     for (Index t = 0; t < one.dimension(2); ++t)
-      for (Index d = 0; d < one.dimension(3); ++d) equal = equal && same_bits(packed(first + t, h, d), one(at, h, t, d));
+      for (Index d = 0; d < one.dimension(3); ++d)
+        equal = equal && same_bits(packed(first + t, h, d), one(at, h, t, d));
   return equal;
 }
 
@@ -51,8 +52,8 @@ TEST_CASE("a packed batch has the bits of one call per sequence, forward and bac
   auto sink_gradient = zeros<float, 1>({heads});
   for (Index s = 0; s < 4; ++s) {
     const auto q = std::size_t(s);
-    const auto query = alone(in.query, queries[q], queries[q + 1], 4, s), key = alone(in.key, keys[q], keys[q + 1], 4, s),
-               value = alone(in.value, keys[q], keys[q + 1], 4, s),
+    const auto query = alone(in.query, queries[q], queries[q + 1], 4, s),
+               key = alone(in.key, keys[q], keys[q + 1], 4, s), value = alone(in.value, keys[q], keys[q + 1], 4, s),
                d_output = alone(in.d_output, queries[q], queries[q + 1], 4, s);
     const auto wanted = attend(query, key, value, options);
     CHECK(same(found.output, queries[q], wanted.output, s));

@@ -1,4 +1,4 @@
-// What enters scores besides products and masks, and what can be asked for besides the output; through the public calls.
+// What enters scores besides products and masks, and what can be asked for besides the output: the public calls.
 
 #include <heed/attention/run_forward.hpp>
 
@@ -36,7 +36,8 @@ struct Call {
     CHECK(close_tensor(found.output, book.output));
     CHECK(close_tensor(found.weights, book.weights));
     CHECK(close_tensor(found.logsumexp, book.logsumexp));
-    Tensor<double, 3> sums = zeros<double, 3>(extents(found.key_sums)), entropy = zeros<double, 3>(extents(found.entropy));
+    Tensor<double, 3> sums = zeros<double, 3>(extents(found.key_sums)),
+                      entropy = zeros<double, 3>(extents(found.entropy));
     for (Index b = 0; b < 2; ++b)
       for (Index h = 0; h < heads; ++h)
         for (Index i = 0; i < query.dimension(2); ++i)
@@ -107,6 +108,11 @@ TEST_CASE("a row that sees nothing has the sink as its logsumexp, to the bit", "
   CHECK(same_bits(found.logsumexp(1, 2, 1), sink(2)));
   CHECK(found.output(1, 2, 1, 0) == 0);
   CHECK(found.row_max(1, 2, 1) == -infinite<float>);
+}
+
+TEST_CASE("no queries add nothing to the keys' sums", "[attention]") {
+  Call<float> call(0, 4);
+  CHECK(close_tensor(call.attend_all().key_sums, zeros<double, 3>({2, heads, 4})));
 }
 
 TEST_CASE("the row maximum is the largest visible scaled score", "[attention]") {

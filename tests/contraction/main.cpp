@@ -152,11 +152,11 @@ void attention(const char* kernel, Index queries, const heed::ScoreTerms<T>& ter
                                matrix(d_key, 203, 21),
                                matrix(d_value, 203, 37)};
   if (sink) grad.d_sink = d_sink.data();
-  heed::FlashBackward<T>(problem.head, grad, heed::FlashBackwardScratch<T>::make(21, 37, take)).run();
+  heed::flash_backward(problem.head, grad, heed::FlashBackwardScratch<T>::make(21, 37, take));
   print<T>(kernel, {&problem.output, &problem.logsumexp, &problem.weights, &d_query, &d_key, &d_value, &d_sink});
   heed::FlashDecode<T> decode;
   decode.add(problem.head, {.output = matrix(problem.output, queries, 37), .logsumexp = problem.logsumexp.data()});
-  decode.run(heed::FlashDecodeScratch<T>::make(21, 37, take));
+  heed::flash_decode(decode, heed::FlashDecodeScratch<T>::make(21, 37, take));
   print<T>((std::string(kernel) + ", decode").c_str(), {&problem.output, &problem.logsumexp});
 }
 template <class T>

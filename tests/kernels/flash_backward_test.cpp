@@ -30,7 +30,7 @@ struct Gradients {
                            .d_key = matrix(d_key, in.keys, in.head_dim),
                            .d_value = matrix(d_value, in.keys, in.value_dim)};
     if (!d_bias.empty()) grad.d_bias = d_bias.data(), grad.d_bias_query_step = 0, grad.d_bias_key_step = 1;
-    FlashBackward<T>(in.head, grad, scratch).run();
+    flash_backward(in.head, grad, scratch);
     for (T& x : d_query) x *= in.head.scale;
     for (T& x : d_key) x *= in.head.scale;
   }
@@ -77,7 +77,8 @@ TEMPLATE_TEST_CASE("masked pairs pass nothing, whatever they hold, and the rest 
   FlashProblem<TestType> clean(70, 140, 5, 20), dirty(70, 140, 5, 20);
   std::vector<std::uint8_t> allowed(70 * 140, 1);
   for (Index i = 0; i < 70; ++i)
-    for (Index j = 0; j < 140; ++j) allowed[std::size_t(i * 140 + j)] = j != 20 && j < 137 && i != 30 && (i + j) % 5 != 0;
+    for (Index j = 0; j < 140; ++j)
+      allowed[std::size_t(i * 140 + j)] = j != 20 && j < 137 && i != 30 && (i + j) % 5 != 0;
   for (FlashProblem<TestType>* p : {&clean, &dirty})
     p->head.terms = {.allowed = allowed.data(), .allowed_query_step = 140, .allowed_key_step = 1};
   Gradients<TestType> wanted(clean), found(dirty);

@@ -18,9 +18,9 @@ void decode(std::initializer_list<FlashProblem<T>*> heads) {
     kernel.add(p->head, out);
   }
   const FlashProblem<T>& first = **heads.begin();
-  kernel.run(FlashDecodeScratch<T>::make(first.head_dim, first.value_dim, [&]<class P>(P*& piece, Index count) {
-    piece = workspace.take<P>(count);
-  }));
+  flash_decode(kernel, FlashDecodeScratch<T>::make(
+                           first.head_dim, first.value_dim,
+                           [&]<class P>(P*& piece, Index count) { piece = workspace.take<P>(count); }));
 }
 
 }  // namespace

@@ -69,7 +69,8 @@ TEMPLATE_TEST_CASE("a padded sequence has the bits of the short one, whatever th
   const Index length = GENERATE(1, 63, 64, 65, 127, 128, 129);
   const auto poison = GENERATE(TestType(7), not_a_number<TestType>, infinite<TestType>);
   FlashProblem<TestType> padded(200, 200, 9, 20), alone(length, length, 9, 20);
-  for (auto [x, y] : {std::pair{&padded.query, &alone.query}, {&padded.key, &alone.key}, {&padded.value, &alone.value}}) {
+  for (auto [x, y] :
+       {std::pair{&padded.query, &alone.query}, {&padded.key, &alone.key}, {&padded.value, &alone.value}}) {
     std::fill(std::copy(y->begin(), y->end(), x->begin()), x->end(), poison);
   }
   for (FlashProblem<TestType>* p : {&padded, &alone}) p->head.band = {length, length, ScoreBand::unbounded, 0};

@@ -31,20 +31,17 @@ struct FlashProblem {
   }
   FlashProblem(const FlashProblem&) = delete;
 
+  /// Blocks may be of any size.
   void run(const std::vector<Range>& blocks) {
     heed::Workspace workspace(std::size_t{1} << 20);
     const auto scratch = heed::FlashForwardScratch<T>::make(
         head_dim, value_dim, [&]<class P>(P*& piece, Index count) { piece = workspace.take<P>(count); });
     heed::FlashOutputs<T> out{.output = matrix(output, queries, value_dim), .logsumexp = logsumexp.data()};
     if (!weights.empty()) out.weights = matrix(weights, queries, keys);
-    heed::FlashForward<T> forward(head, out, scratch);
-    for (const Range& block : blocks) forward.run(block);
+    for (const Range& block : blocks) heed::flash_forward(head, out, scratch, block);
   }
   void run() {
-    std::vector<Range> blocks;
-    for (Index i = 0; i < queries; i += heed::flash_query_block<T>)
-      blocks.push_back({i, std::min(i + heed::flash_query_block<T>, queries)});
-    run(blocks);
+    run({{0, queries}});
   }
 
   /// Whether outputs and logsumexp (and weights, where asked for) are the textbook's.

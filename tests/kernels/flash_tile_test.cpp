@@ -23,7 +23,8 @@ TEMPLATE_TEST_CASE("tiles of scores match sums in double and raise the maxima of
     double wanted_max = 0.25;
     for (Index j = 0; j < keys; ++j) {
       double sum = 0;
-      for (Index d = 0; d < depth; ++d) sum += double(key[std::size_t(j * depth + d)]) * double(query[std::size_t(d * step + i)]);
+      for (Index d = 0; d < depth; ++d)
+        sum += double(key[std::size_t(j * depth + d)]) * double(query[std::size_t(d * step + i)]);
       CHECK(close(scores[std::size_t(j * step + i)], i < end ? sum : 42));
       if (i < end) wanted_max = std::max(wanted_max, sum);
     }
@@ -52,7 +53,8 @@ TEMPLATE_TEST_CASE("products join what is there, whatever the tail", "[kernels]"
         continue;
       }
       double sum = 0;
-      for (Index d = 0; d < depth; ++d) sum += double(a[std::size_t(d * step + i)]) * double(b[std::size_t(d * cols + j)]);
+      for (Index d = 0; d < depth; ++d)
+        sum += double(a[std::size_t(d * step + i)]) * double(b[std::size_t(d * cols + j)]);
       CHECK(close(scaled[at], double(old[at]) * double(factor[std::size_t(i)]) + sum));
       CHECK(close(added[at], double(old[at]) + sum));
     }

@@ -35,13 +35,14 @@ TEMPLATE_TEST_CASE("2^x for x <= 0 is within 2.3 units in the last place down to
   CHECK(exp2_of(lowest) == std::numeric_limits<TestType>::min());
 }
 
-TEMPLATE_TEST_CASE("2^x is exact at integers, 0 below the normal numbers, and NaN for any NaN", "[simd]", float, double) {
+TEMPLATE_TEST_CASE("2^x is exact at integers, 0 below the normal numbers, and NaN for any NaN", "[simd]", float,
+                   double) {
   CHECK(exp2_of(TestType(0)) == 1);
   CHECK(exp2_of(TestType(-3)) == 0.125);
   CHECK(exp2_of(TestType(1)) == 2);
   const TestType lowest = std::numeric_limits<TestType>::min_exponent - 1;
-  for (const TestType x : {std::nextafter(lowest, TestType(-2000)), TestType(-1e30), std::numeric_limits<TestType>::lowest(),
-                           -std::numeric_limits<TestType>::infinity()}) {
+  for (const TestType x : {std::nextafter(lowest, TestType(-2000)), TestType(-1e30),
+                           std::numeric_limits<TestType>::lowest(), -std::numeric_limits<TestType>::infinity()}) {
     CHECK(same_bits(exp2_of(x), TestType(0)));
   }
   using Bits = std::conditional_t<sizeof(TestType) == 4, std::uint32_t, std::uint64_t>;

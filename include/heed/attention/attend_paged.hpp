@@ -95,7 +95,8 @@ void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, co
       decode.add(one_query(one, query), one_row(head_outputs(outputs, batch, head), query));
     }
     const auto make = [&](auto&& take) { return FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, take); };
-    decode.run(make(ScratchPieces(thread_scratch<PagedScratch, std::byte>(static_cast<Index>(scratch_size(make))))));
+    flash_decode(decode,
+                 make(ScratchPieces(thread_scratch<PagedScratch, std::byte>(static_cast<Index>(scratch_size(make))))));
   });
 }
 

@@ -62,7 +62,8 @@ class BoundMask {
     if (mask.segments) {
       check_shape(function, "segment_ids of queries", mask.segments->queries.extents,
                   Extents<2>{shape.batch, shape.query_length});
-      check_shape(function, "segment_ids of keys", mask.segments->keys.extents, Extents<2>{shape.batch, shape.key_length});
+      check_shape(function, "segment_ids of keys", mask.segments->keys.extents,
+                  Extents<2>{shape.batch, shape.key_length});
     }
     mask.boolean.check_against(function, "boolean_mask", shape.extents());
   }

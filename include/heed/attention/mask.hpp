@@ -168,9 +168,10 @@ inline Mask operator&(const Mask& a, const Mask& b) {
       detail::merge("window", a.window, b.window, a.window.has_value(), b.window.has_value(), a.window == b.window);
   both.key_lengths = detail::merge_lengths("key_lengths", a.key_lengths, b.key_lengths);
   both.query_lengths = detail::merge_lengths("query_lengths", a.query_lengths, b.query_lengths);
-  both.segments = detail::merge("segment_ids", a.segments, b.segments, a.segments.has_value(), b.segments.has_value(),
-                                a.segments && b.segments && detail::same_view(a.segments->queries, b.segments->queries) &&
-                                    detail::same_view(a.segments->keys, b.segments->keys));
+  both.segments =
+      detail::merge("segment_ids", a.segments, b.segments, a.segments.has_value(), b.segments.has_value(),
+                    a.segments && b.segments && detail::same_view(a.segments->queries, b.segments->queries) &&
+                        detail::same_view(a.segments->keys, b.segments->keys));
   both.boolean = detail::merge("boolean mask", a.boolean, b.boolean, bool(a.boolean), bool(b.boolean),
                                a.boolean.same_as(b.boolean));
   return both;

@@ -149,7 +149,8 @@ RaggedGradients<T> attend_ragged_backward_views(const View<const T, 3>& d_output
 template <class X, class T>
 concept RaggedInput = TensorLike<X, 3> && std::same_as<scalar_t<X>, T>;
 
-/// query (query tokens, heads, head_dim), key (key tokens, kv_heads, head_dim), value (key tokens, kv_heads, value_dim).
+/// query (query tokens, heads, head_dim), key (key tokens, kv_heads, head_dim), value (key tokens, kv_heads,
+/// value_dim).
 /// Options as attend has them, but for what names a sample's own rows and columns (lengths, boolean masks, segments,
 /// biases): causal corners are those of each sequence. Throws heed::Error before anything is computed.
 template <TensorLike<3> Q, RaggedInput<scalar_t<Q>> K, RaggedInput<scalar_t<Q>> V>

@@ -82,10 +82,7 @@ FlashOutputs<T> head_outputs(const AttentionOutputs<T>& target, Index batch, Ind
   if (target.weights.data) out.weights = head_rows(target.weights, batch, head);
   if (target.row_max.data) out.row_max = head_row(target.row_max, batch, head);
   if (target.entropy.data) out.entropy = head_row(target.entropy, batch, head);
-  if (target.key_sums.data) {
-    out.key_sums = head_row(target.key_sums, batch, head);
-    std::fill_n(out.key_sums, target.key_sums.dimension(2), T(0));
-  }
+  if (target.key_sums.data) out.key_sums = head_row(target.key_sums, batch, head);
   return out;
 }
 
@@ -102,10 +99,8 @@ void forward_blocks(const AttentionCall<T>& call, const AttentionOutputs<T>& tar
   const Index tasks = (shape.query_length + together - 1) / together, head = task / tasks % shape.heads;
   const Index batch = task / tasks / shape.heads, end = std::min((task % tasks + 1) * together, shape.query_length);
   const FlashHead<T> one = flash_head(call, batch, head);
-  FlashForward<T> forward(one, head_outputs(target, batch, head),
-                          FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory));
-  for (Index first = task % tasks * together; first < end; first += flash_query_block<T>)
-    forward.run({first, std::min(first + flash_query_block<T>, end)});
+  const auto scratch = FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory);
+  flash_forward(one, head_outputs(target, batch, head), scratch, {task % tasks * together, end});
 }
 /// The only query of heads with the same keys.
 template <class T>
@@ -117,7 +112,16 @@ void decode_heads(const AttentionCall<T>& call, const AttentionOutputs<T>& targe
   FlashDecode<T> decode;
   for (Index head = first; head < std::min(first + flash_detail::decode_heads, end); ++head)
     decode.add(flash_head(call, batch, head), head_outputs(target, batch, head));
-  decode.run(FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+  flash_decode(decode, FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+}
+
+/// Before anything is added to them.
+template <class T>
+void clear_key_sums(const AttentionOutputs<T>& target) {
+  const View<T, 3>& sums = target.key_sums;
+  for (Index b = 0; b < sums.dimension(0) && sums.data; ++b) {
+    for (Index h = 0; h < sums.dimension(1); ++h) std::fill_n(head_row(sums, b, h), sums.dimension(2), T(0));
+  }
 }
 
 template <class T>
@@ -125,6 +129,7 @@ void run_forward(const AttentionCall<T>& call, const AttentionOutputs<T>& target
                  ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
   const std::size_t mark = workspace.used(), piece = forward_scratch_bytes<T>(shape);
+  clear_key_sums(target);
   std::byte* const memory =
       workspace.take<std::byte>(forward_workers<T>(shape, executor.concurrency()) * static_cast<Index>(piece));
   const Index tasks = forward_tasks<T>(shape) / (is_decode(shape) ? 1 : blocks_per_task(shape, target));

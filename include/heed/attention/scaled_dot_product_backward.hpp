@@ -48,7 +48,7 @@ void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& targe
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const FlashHead<T> one = flash_head(call, batch, head);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
-    FlashBackward<T>(one, grad, scratch).run();
+    flash_backward(one, grad, scratch);
     scale_rows(grad.d_query);
   }
   scale_rows(head_rows(target.d_key, batch, kv_head));

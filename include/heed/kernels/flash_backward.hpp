@@ -229,7 +229,8 @@ class FlashBackward {
     const auto visible = [&](Index i, Index j) { return head_.visible(queries_.first + i, keys.first + j); };
     for (Index j = 0; j < keys.size(); ++j) {
       const auto weight = [&](const T* tile, Index i) { return visible(i, j) ? &tile[j * step + i] : nullptr; };
-      add_visible_rows(d_output_, [&](Index i) { return weight(scratch_.weights, i); }, grad_.d_value.row(keys.first + j));
+      add_visible_rows(
+          d_output_, [&](Index i) { return weight(scratch_.weights, i); }, grad_.d_value.row(keys.first + j));
       add_visible_rows(query_, [&](Index i) { return weight(scratch_.d_scores, i); }, grad_.d_key.row(keys.first + j));
     }
     for (Index i = 0; i < queries_.size(); ++i) {
@@ -258,5 +259,11 @@ class FlashBackward {
   alignas(64) T reference_[Blocks::queries];
   alignas(64) T delta_[Blocks::queries];
 };
+
+/// The whole head. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch) {
+  FlashBackward<T, Arch>(head, grad, scratch).run();
+}
 
 }  // namespace heed::inline HEED_ABI

@@ -196,7 +196,8 @@ class FlashDecode {
     const T unit = scaled.origin_exponent();
     T sum = row_sum_[r], origin = reference(r), factor = 1;
     if (head.sink) {
-      const T sink = scaled.to_origin(*head.sink), joined = std::max({origin_[r], sink, std::numeric_limits<T>::lowest()});
+      const T sink = scaled.to_origin(*head.sink),
+              joined = std::max({origin_[r], sink, std::numeric_limits<T>::lowest()});
       factor = exp2_of((origin_[r] - joined) * unit);
       sum = heed::fma(sum, factor, exp2_of((sink - joined) * unit));
       origin = joined;
@@ -207,7 +208,8 @@ class FlashDecode {
     scale_row<T, Arch>(out_[r].output.row(0), out_[r].output.cols, inverse_[r]);
     if (out_[r].logsumexp)
       out_[r].logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scaled.to_natural(), heed::log(sum));
-    if (out_[r].row_max) out_[r].row_max[0] = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+    if (out_[r].row_max)
+      out_[r].row_max[0] = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
     if (out_[r].entropy) out_[r].entropy[0] = 0;
   }
   void write_weights(Range keys) {
@@ -232,5 +234,11 @@ class FlashDecode {
   Index count_ = 0;
   T row_max_[most], origin_[most], row_sum_[most], inverse_[most];
 };
+
+/// Computes the heads that were added. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_decode(FlashDecode<T, Arch>& heads, const FlashDecodeScratch<T>& scratch) {
+  heads.run(scratch);
+}
 
 }  // namespace heed::inline HEED_ABI

@@ -238,4 +238,13 @@ class FlashForward {
   alignas(64) T inverse_[Blocks::queries];
 };
 
+/// All blocks of `queries`. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_forward(const FlashHead<T>& head, const FlashOutputs<T>& out, const FlashForwardScratch<T>& scratch,
+                   Range queries) {
+  FlashForward<T, Arch> forward(head, out, scratch);
+  for (Index first = queries.first; first < queries.end; first += flash_query_block<T, Arch>)
+    forward.run({first, std::min(first + flash_query_block<T, Arch>, queries.end)});
+}
+
 }  // namespace heed::inline HEED_ABI

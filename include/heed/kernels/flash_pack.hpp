@@ -6,8 +6,9 @@
 
 namespace heed::inline HEED_ABI {
 
-/// One head's matrix with any strides: element (i, j) is data[i * row_step + j * column_step]. Or, for keys and values of a
-/// paged cache, rows in pages of page_rows: then row i is row i % page_rows of pages[i / page_rows], and data is not read.
+/// One head's matrix with any strides: element (i, j) is data[i * row_step + j * column_step]. Or, for keys and values
+/// of a paged cache, rows in pages of page_rows: then row i is row i % page_rows of pages[i / page_rows], and data is not
+/// read.
 template <class T>
 struct StridedMatrix {
   const T* data = nullptr;
@@ -40,7 +41,8 @@ void pack_transposed(const StridedMatrix<T>& x, Index first, Index count, T fact
       for (; d + group <= x.cols; d += group) {
         Batch<T, Arch> columns[group];
         load_columns<T, Arch>(x.at(first + i, d), x.row_step, columns);
-        unroll<static_cast<int>(group)>([&](auto q) { heed::store(packed + (d + q) * step + i, columns[q] * factors); });
+        T* const out = packed + d * step + i;
+        unroll<static_cast<int>(group)>([&](auto q) { heed::store(out + q * step, columns[q] * factors); });
       }
     for (; d < x.cols; ++d) {
       T* const out = packed + d * step + i;

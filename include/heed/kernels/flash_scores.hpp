@@ -194,7 +194,8 @@ class ScoreTile {
     for (Index j = keys.first; j < keys.end; ++j) {
       const Index segment = terms.key_segments[(place_.keys.first + j) * terms.key_segment_step];
       alignas(64) T same[width] = {};
-      for (Index i = 0; i < rows; ++i) same[i] = terms.query_segments[(first + i) * terms.query_segment_step] == segment;
+      for (Index i = 0; i < rows; ++i)
+        same[i] = terms.query_segments[(first + i) * terms.query_segment_step] == segment;
       f(heed::load<T, Arch>(same), j);
     }
   }
