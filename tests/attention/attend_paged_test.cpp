@@ -13,7 +13,7 @@ heed::View<const float, 3> part(const Tensor<float, 4>& all, Index sample, Index
 }
 
 struct Problem {
-  static constexpr Index batch = 3, heads = 6, kv_heads = 2, length = 600;
+  static constexpr Index batch = 3, kv_heads = 2, length = 600;
   Tensor<float, 4> key = random_tensor<float, 4>({batch, kv_heads, length, 8}, 1);
   Tensor<float, 4> value = random_tensor<float, 4>({batch, kv_heads, length, 5}, 2);
   std::vector<Index> lengths = {600, 257, 3}, sequences;
