@@ -203,7 +203,7 @@ TEST_CASE("attend_backward refuses a forward that lacks the logsumexp or has ano
   CHECK(mentions(refused(full, in.query), {"d_output has shape (1, 4, 4, 5)", "(1, 4, 4, 3)"}));
 }
 
-TEST_CASE("attend_backward_into writes the bits of attend_backward into the caller's memory, and refuses what does not fit",
+TEST_CASE("attend_backward_into writes attend_backward's bits into the caller's memory and refuses what does not fit",
           "[attention]") {
   const Problem<float> in(2, 70, 140);
   const auto bias = random_tensor<float, 2>({70, 140}, 5);

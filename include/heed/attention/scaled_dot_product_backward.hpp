@@ -13,8 +13,8 @@ template <class T>
 struct BackwardTarget {
   View<const T, 4> d_output, output;
   View<const T, 3> logsumexp;
-  View<T, 4> d_query, d_key, d_value;  // rows contiguous, zero at first
-  View<T, 4> d_bias;                   // null when the call has no bias
+  View<T, 4> d_query, d_key, d_value;  // rows contiguous; written
+  View<T, 4> d_bias;                   // zero at first; null when the call has no bias
   T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
 };
 
@@ -37,6 +37,17 @@ FlashGradients<T> head_gradients(const AttentionCall<T>& call, const BackwardTar
   return grad;
 }
 
+template <class T>
+void clear(const MatrixView<T>& x) {
+  for (Index i = 0; i < x.rows; ++i) fill_row(x.row(i), T(0), x.cols);
+}
+template <class T>
+void clear(const View<T, 4>& x) {
+  for (Index b = 0; b < x.dimension(0); ++b) {
+    for (Index h = 0; h < x.dimension(1); ++h) clear(head_rows(x, b, h));
+  }
+}
+
 /// All query heads that share one key/value head of one sample, in their order.
 template <class T>
 void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
@@ -45,9 +56,12 @@ void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& targe
   const auto scale_rows = [&](const MatrixView<T>& x) {
     for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
   };
+  clear(head_rows(target.d_key, batch, kv_head));  // just before they are added to, while they are in the cache
+  clear(head_rows(target.d_value, batch, kv_head));
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const FlashHead<T> one = flash_head(call, batch, head);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
+    clear(grad.d_query);
     flash_backward(one, grad, scratch);
     scale_rows(grad.d_query);
   }
@@ -67,7 +81,10 @@ template <class T>
 void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, Workspace& workspace,
                   ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  if (shape.batch * shape.heads * shape.query_length * shape.key_length == 0) return;
+  if (shape.batch * shape.heads * shape.query_length * shape.key_length == 0) {
+    for (const View<T, 4>* const x : {&target.d_query, &target.d_key, &target.d_value}) clear(*x);
+    return;
+  }
   // A bias that repeats over samples or heads sums over tasks: then they run in their order.
   const auto repeats = [&](int axis, Index count) { return target.d_bias.dimension(axis) == 1 && count > 1; };
   Serial serial;
@@ -117,7 +134,10 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
   const AttentionCall<T> call(function, query, key, value, options);
   const AttentionShape& shape = call.shape;
   check_forward(function, call, d_output, extents(forward.output), extents(forward.logsumexp));
-  AttentionGradients<T> grad{zeros<T, 4>(shape.query()), zeros<T, 4>(shape.key()), zeros<T, 4>(shape.value()), {}, {}};
+  AttentionGradients<T> grad;
+  grad.query.resize(shape.query());
+  grad.key.resize(shape.key());
+  grad.value.resize(shape.value());
   BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr};
   if (call.bias) {
     grad.bias = zeros<T, 4>(call.bias.view.extents);
@@ -187,16 +207,6 @@ void check_gradients(const char* function, const AttentionCall<T>& call, const A
   if (call.sink.data) one("grad.sink", grad.sink, Extents<1>{call.shape.heads});
 }
 
-template <class T>
-void clear(const View<T, 4>& x) {
-  for (Index b = 0; b < x.dimension(0); ++b) {
-    for (Index h = 0; h < x.dimension(1); ++h) {
-      const MatrixView<T> rows = head_rows(x, b, h);
-      for (Index i = 0; i < rows.rows; ++i) fill_row(rows.row(i), T(0), rows.cols);
-    }
-  }
-}
-
 }  // namespace detail
 
 /// The size of a Workspace that attend_backward_into needs for calls of this shape on an executor of this concurrency.
@@ -229,7 +239,6 @@ void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type
            " free bytes, wanted " + std::to_string(wanted) + " (backward_workspace_bytes)";
   });
   const std::size_t mark = workspace.used();
-  for (const View<T, 4>* const x : {&grad.query, &grad.key, &grad.value}) detail::clear(*x);
   if (call.bias) detail::clear(grad.bias);
   T* const sinks = workspace.take<T>(shape.batch * shape.heads);  // per sample, added up in their order
   std::fill_n(sinks, shape.batch * shape.heads, T(0));
