@@ -202,3 +202,36 @@ TEST_CASE("attend_backward refuses a forward that lacks the logsumexp or has ano
   const auto full = attend(in.query, in.key, in.value, {.return_logsumexp = true});
   CHECK(mentions(refused(full, in.query), {"d_output has shape (1, 4, 4, 5)", "(1, 4, 4, 3)"}));
 }
+
+TEST_CASE("attend_backward_into writes attend_backward's bits into the caller's memory and refuses what does not fit",
+          "[attention]") {
+  const Problem<float> in(2, 70, 140);
+  const auto bias = random_tensor<float, 2>({70, 140}, 5);
+  const auto sink = random_tensor<float, 1>({4}, 6);
+  const AttentionOptions<float> options{
+      .mask = causal(Corner::bottom_right), .bias = bias, .sink = sink, .return_logsumexp = true};
+  auto forward = attend(in.query, in.key, in.value, options);
+  const auto wanted = attend_backward(in.d_output, in.query, in.key, in.value, forward, options);
+  AttentionGradients<float> found{in.query, in.key, in.value, random_tensor<float, 4>({1, 1, 70, 140}, 7), sink};
+  const AttentionGradientViews<float> views{found.query, found.key, found.value, found.bias, found.sink};
+  const AttentionOutputs<float> left{.output = forward.output, .logsumexp = forward.logsumexp};
+  Serial serial;
+  Workspace workspace(backward_workspace_bytes<float>(attention_shape<float>(in.query, in.key, in.value), options, 1));
+  const auto run = [&](const AttentionGradientViews<float>& grad, Workspace& memory) {
+    attend_backward_into(grad, in.d_output, in.query, in.key, in.value, left, options, memory, serial);
+  };
+  run(views, workspace);
+  CHECK(same_tensor(found.query, wanted.query));
+  CHECK(same_tensor(found.key, wanted.key));
+  CHECK(same_tensor(found.value, wanted.value));
+  CHECK(same_tensor(found.bias, wanted.bias));
+  CHECK(same_tensor(found.sink, wanted.sink));
+  CHECK(workspace.used() == 0);
+  Workspace small(64);
+  CHECK(mentions(error_of([&] { run(views, small); }), {"attend_backward_into", "workspace", "64"}));
+  AttentionGradientViews<float> twice = views;
+  twice.value = View<float, 4>(found.key.data(), extents(in.value));
+  CHECK(mentions(error_of([&] { run(twice, workspace); }), {"grad.value", "overlaps"}));
+  twice = views, twice.sink = {};
+  CHECK(mentions(error_of([&] { run(twice, workspace); }), {"grad.sink"}));
+}

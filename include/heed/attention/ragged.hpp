@@ -137,7 +137,7 @@ RaggedGradients<T> attend_ragged_backward_views(const View<const T, 3>& d_output
                                    of_keys(grad.value),
                                    {},
                                    options.sink.data ? sink.data() : nullptr};
-    if (call.shape.query_length * call.shape.key_length > 0) run_backward(call, target, executor);
+    run_backward(call, target, executor);
     add_row(grad.sink.data(), sink.data(), sink.size());
   });
   return grad;

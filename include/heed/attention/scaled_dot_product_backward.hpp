@@ -13,8 +13,8 @@ template <class T>
 struct BackwardTarget {
   View<const T, 4> d_output, output;
   View<const T, 3> logsumexp;
-  View<T, 4> d_query, d_key, d_value;  // rows contiguous, zero at first
-  View<T, 4> d_bias;                   // null when the call has no bias
+  View<T, 4> d_query, d_key, d_value;  // rows contiguous; written
+  View<T, 4> d_bias;                   // zero at first; null when the call has no bias
   T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
 };
 
@@ -37,6 +37,17 @@ FlashGradients<T> head_gradients(const AttentionCall<T>& call, const BackwardTar
   return grad;
 }
 
+template <class T>
+void clear(const MatrixView<T>& x) {
+  for (Index i = 0; i < x.rows; ++i) fill_row(x.row(i), T(0), x.cols);
+}
+template <class T>
+void clear(const View<T, 4>& x) {
+  for (Index b = 0; b < x.dimension(0); ++b) {
+    for (Index h = 0; h < x.dimension(1); ++h) clear(head_rows(x, b, h));
+  }
+}
+
 /// All query heads that share one key/value head of one sample, in their order.
 template <class T>
 void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
@@ -45,35 +56,72 @@ void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& targe
   const auto scale_rows = [&](const MatrixView<T>& x) {
     for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
   };
+  clear(head_rows(target.d_key, batch, kv_head));  // just before they are added to, while they are in the cache
+  clear(head_rows(target.d_value, batch, kv_head));
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     const FlashHead<T> one = flash_head(call, batch, head);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
+    clear(grad.d_query);
     flash_backward(one, grad, scratch);
     scale_rows(grad.d_query);
   }
   scale_rows(head_rows(target.d_key, batch, kv_head));
 }
 
+template <class T>
+std::size_t backward_scratch_bytes(const AttentionShape& shape) {
+  return scratch_size([&](auto&& take) { FlashBackwardScratch<T>::make(shape.head_dim, shape.value_dim, take); });
+}
+inline Index backward_workers(const AttentionShape& shape, Index concurrency) {
+  return std::min(shape.batch * shape.kv_heads, concurrency);
+}
+
 /// One task per key/value head of a sample: gradients of keys and values are summed in one order.
 template <class T>
-void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, ExecutorRef executor) {
+void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, Workspace& workspace,
+                  ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  const Index tasks = shape.batch * shape.kv_heads;
+  if (shape.batch * shape.heads * shape.query_length * shape.key_length == 0) {
+    for (const View<T, 4>* const x : {&target.d_query, &target.d_key, &target.d_value}) clear(*x);
+    return;
+  }
   // A bias that repeats over samples or heads sums over tasks: then they run in their order.
   const auto repeats = [&](int axis, Index count) { return target.d_bias.dimension(axis) == 1 && count > 1; };
   Serial serial;
   const bool ordered = target.d_bias.data && (repeats(0, shape.batch) || repeats(1, shape.kv_heads));
   const ExecutorRef chosen = ordered ? ExecutorRef(serial) : executor;
-  const auto make = [&](auto&& take) { return FlashBackwardScratch<T>::make(shape.head_dim, shape.value_dim, take); };
-  const std::size_t piece = scratch_size(make);
-  const Index workers = std::min(tasks, chosen.concurrency());
-  Workspace& workspace = thread_workspace();
-  workspace.reserve(piece * static_cast<std::size_t>(workers));
-  workspace.reset();
-  std::byte* const memory = workspace.take<std::byte>(workers * static_cast<Index>(piece));
-  for_each_task(chosen, tasks, [&](Index task, Index worker) {
-    const auto scratch = make(ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
+  const std::size_t mark = workspace.used(), piece = backward_scratch_bytes<T>(shape);
+  std::byte* const memory =
+      workspace.take<std::byte>(backward_workers(shape, chosen.concurrency()) * static_cast<Index>(piece));
+  for_each_task(chosen, shape.batch * shape.kv_heads, [&](Index task, Index worker) {
+    const auto scratch = FlashBackwardScratch<T>::make(
+        shape.head_dim, shape.value_dim, ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
     backward_heads(call, target, task / shape.kv_heads, task % shape.kv_heads, scratch);
+  });
+  workspace.rewind(mark);
+}
+
+/// The same in the thread's own workspace.
+template <class T>
+void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, ExecutorRef executor) {
+  Workspace& workspace = thread_workspace();
+  workspace.reserve(static_cast<std::size_t>(backward_workers(call.shape, executor.concurrency())) *
+                    backward_scratch_bytes<T>(call.shape));
+  workspace.reset();
+  run_backward(call, target, workspace, executor);
+}
+
+/// What a forward left behind, of a call's shapes.
+template <class T>
+void check_forward(const char* function, const AttentionCall<T>& call, const View<const T, 4>& d_output,
+                   const Extents<4>& output, const Extents<3>& logsumexp) {
+  const AttentionShape& shape = call.shape;
+  check_shape(function, "d_output", d_output.extents, shape.output());
+  check_input(function, "d_output", d_output);
+  check_shape(function, "forward.output", output, shape.output());
+  check(logsumexp == shape.logsumexp(), [&] {
+    return std::string(function) + ": forward.logsumexp has shape " + shape_text(logsumexp) + ", wanted " +
+           shape_text(shape.logsumexp()) + ": call attend with return_logsumexp and the same inputs";
   });
 }
 
@@ -85,14 +133,11 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
   const char* const function = "attend_backward";
   const AttentionCall<T> call(function, query, key, value, options);
   const AttentionShape& shape = call.shape;
-  check_shape(function, "d_output", d_output.extents, shape.output());
-  check_input(function, "d_output", d_output);
-  check_shape(function, "forward.output", extents(forward.output), shape.output());
-  check(extents(forward.logsumexp) == shape.logsumexp(), [&] {
-    return std::string(function) + ": forward.logsumexp has shape " + shape_text(extents(forward.logsumexp)) +
-           ", wanted " + shape_text(shape.logsumexp()) + ": call attend with return_logsumexp and the same inputs";
-  });
-  AttentionGradients<T> grad{zeros<T, 4>(shape.query()), zeros<T, 4>(shape.key()), zeros<T, 4>(shape.value()), {}, {}};
+  check_forward(function, call, d_output, extents(forward.output), extents(forward.logsumexp));
+  AttentionGradients<T> grad;
+  grad.query.resize(shape.query());
+  grad.key.resize(shape.key());
+  grad.value.resize(shape.value());
   BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr};
   if (call.bias) {
     grad.bias = zeros<T, 4>(call.bias.view.extents);
@@ -104,7 +149,7 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
     grad.sink = zeros<T, 1>({shape.heads});
     target.d_sink = sinks.data();
   }
-  if (shape.batch * shape.heads * shape.query_length * shape.key_length > 0) run_backward(call, target, executor);
+  run_backward(call, target, executor);
   for (Index b = 0; b < sinks.dimension(0); ++b)
     add_row(grad.sink.data(), sinks.data() + b * shape.heads, shape.heads);
   return grad;
@@ -122,6 +167,90 @@ AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& quer
                                                 const AttentionOptions<scalar_t<D>>& options = {},
                                                 ExecutorRef executor = default_executor()) {
   return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor);
+}
+
+/// Where attend_backward_into() writes: rows contiguous, apart from everything that is read and from each other.
+template <Real T>
+struct AttentionGradientViews {
+  View<T, 4> query, key, value;
+  View<T, 4> bias = {};  // with a bias: its own extents, with leading axes of 1 up to rank 4
+  View<T, 1> sink = {};  // with a sink: (heads)
+};
+
+namespace detail {
+
+template <class T>
+void check_gradients(const char* function, const AttentionCall<T>& call, const AttentionGradientViews<T>& grad,
+                     const View<const T, 4>& d_output, const View<const T, 4>& output) {
+  MemorySpan spans[5];
+  Index count = 0;
+  const auto one = [&]<int Rank>(const char* name, const View<T, Rank>& view, const Extents<Rank>& shape) {
+    check_shape(function, name, view.extents, shape);
+    check_output(function, name, view);
+    check_apart(function, name, view, "query", call.query);
+    check_apart(function, name, view, "key", call.key);
+    check_apart(function, name, view, "value", call.value);
+    check_apart(function, name, view, "d_output", d_output);
+    check_apart(function, name, view, "output", output);
+    spans[count] = memory_span(function, name, view);
+    for (Index i = 0; i < count; ++i) {
+      check(!spans[count].overlaps(spans[i]), [&] {
+        return argument_text(function, name) + " overlaps another gradient, wanted memory of its own";
+      });
+    }
+    ++count;
+  };
+  one("grad.query", grad.query, call.shape.query());
+  one("grad.key", grad.key, call.shape.key());
+  one("grad.value", grad.value, call.shape.value());
+  if (call.bias) one("grad.bias", grad.bias, call.bias.view.extents);
+  if (call.sink.data) one("grad.sink", grad.sink, Extents<1>{call.shape.heads});
+}
+
+}  // namespace detail
+
+/// The size of a Workspace that attend_backward_into needs for calls of this shape on an executor of this concurrency.
+template <Real T>
+std::size_t backward_workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
+  return Workspace::rounded<T>(shape.batch * shape.heads) +
+         static_cast<std::size_t>(detail::backward_workers(shape, concurrency)) *
+             detail::backward_scratch_bytes<T>(shape);
+}
+
+/// attend_backward into the caller's memory, without heap or locks of its own. output and logsumexp are the forward's.
+/// Gradients are written, not added to. Throws heed::Error before any write.
+template <Real T>
+void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type_identity_t<View<const T, 4>>& d_output,
+                          const std::type_identity_t<View<const T, 4>>& query,
+                          const std::type_identity_t<View<const T, 4>>& key,
+                          const std::type_identity_t<View<const T, 4>>& value, const AttentionOutputs<T>& forward,
+                          const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace,
+                          ExecutorRef executor) {
+  const char* const function = "attend_backward_into";
+  const AttentionCall<T> call(function, query, key, value, options);
+  const AttentionShape& shape = call.shape;
+  detail::check_forward<T>(function, call, d_output, forward.output.extents, forward.logsumexp.extents);
+  check_output(function, "forward.output", forward.output);
+  check_output(function, "forward.logsumexp", forward.logsumexp);
+  detail::check_gradients<T>(function, call, grad, d_output, forward.output);
+  const std::size_t wanted = backward_workspace_bytes<T>(shape, options, executor.concurrency());
+  check(workspace.size() - workspace.used() >= wanted, [&] {
+    return std::string(function) + ": workspace has " + std::to_string(workspace.size() - workspace.used()) +
+           " free bytes, wanted " + std::to_string(wanted) + " (backward_workspace_bytes)";
+  });
+  const std::size_t mark = workspace.used();
+  if (call.bias) detail::clear(grad.bias);
+  T* const sinks = workspace.take<T>(shape.batch * shape.heads);  // per sample, added up in their order
+  std::fill_n(sinks, shape.batch * shape.heads, T(0));
+  detail::run_backward<T>(call,
+                          {d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value,
+                           call.bias ? grad.bias : View<T, 4>{}, call.sink.data ? sinks : nullptr},
+                          workspace, executor);
+  for (Index h = 0; h < shape.heads && call.sink.data; ++h) {
+    grad.sink(h) = 0;
+    for (Index b = 0; b < shape.batch; ++b) grad.sink(h) += sinks[b * shape.heads + h];
+  }
+  workspace.rewind(mark);
 }
 
 }  // namespace heed::inline HEED_ABI
