@@ -162,7 +162,7 @@ void attention(const char* kernel, Index queries, const heed::ScoreTerms<T>& ter
 template <class T>
 void attention() {
   const auto bias = random_numbers<T>(203, 6, 2);
-  const T sink(0.3);
+  const T sink = static_cast<T>(0.3);
   attention<T>("attention", 70, {}, nullptr);
   attention<T>("attention with terms", 70, {.softcap = T(3), .bias = bias.data(), .bias_key_step = 1, .alibi_slope = T(0.1)},
                &sink);
