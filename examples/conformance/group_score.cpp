@@ -95,11 +95,15 @@ Tensor<double, 4> one_head(const Sequence& x) {
   return x.reshape(Eigen::array<Index, 4>{x.dimension(0), 1, x.dimension(1), x.dimension(2)});
 }
 
-void run_temperature(Case& golden) {
+/// Scaled dot products with a temperature, a soft cap or a sink of 0, which is softmax with one more in its denominator.
+void run_scaled(Case& golden) {
   const Given given(golden);
   const auto query = one_head(given.query), key = one_head(given.key), value = one_head(given.value);
-  const heed::AttentionOptions<double> options{
-      .scale = 1 / golden.option<double>("temperature"), .return_weights = true, .return_logsumexp = true};
+  heed::AttentionOptions<double> options{
+      .softcap = golden.option<double>("softcap", 0), .return_weights = true, .return_logsumexp = true};
+  if (golden.has_option("temperature")) options.scale = 1 / golden.option<double>("temperature");
+  const Tensor<double, 1> sink = heed::zeros<double, 1>({1});
+  if (golden.operation() == "softmax_one") options.sink = sink;
   const auto result = heed::attend(query, key, value, options);
   const std::vector<Index> shape = golden.given_shape("grad_out");
   answer_as(golden, "out", shape, result.output);
@@ -118,7 +122,7 @@ void add_score(Registry& registry) {
   }
   registry.add("cosine", run_cosine);
   registry.add("cosine_learned_scale", run_cosine);
-  registry.add("temperature", run_temperature);
+  for (const char* name : {"temperature", "softcap", "softmax_one"}) registry.add(name, run_scaled);
 }
 
 }  // namespace conformance
