@@ -5,7 +5,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -13,6 +12,8 @@
 
 #include <heed/heed.hpp>
 #include <heed/version.hpp>
+
+#include "options.hpp"
 
 namespace {
 
@@ -92,22 +93,14 @@ void greedy_sentence(benchmark::State& state, Index threads) {
 }
 
 std::vector<Index> thread_counts(int& argc, char** argv) {
-  std::vector<Index> counts = {1, 2};
-  int kept = 1;
-  for (int i = 1; i < argc; ++i) {
-    if (std::strncmp(argv[i], "--threads=", 10) != 0) {
-      argv[kept++] = argv[i];
-      continue;
-    }
-    counts.clear();
-    for (const char* at = argv[i] + 10; *at;) {
-      char* end = nullptr;
-      counts.push_back(std::strtol(at, &end, 10));
-      stop_if(end == at || counts.back() < 1, "--threads wants numbers of at least 1, as in --threads=1,2");
-      at = *end == ',' ? end + 1 : end;
-    }
+  const std::string list = heed_benchmark::take_option(argc, argv, "--threads", "1,2");
+  std::vector<Index> counts;
+  for (const char* at = list.c_str(); *at;) {
+    char* end = nullptr;
+    counts.push_back(std::strtol(at, &end, 10));
+    stop_if(end == at || counts.back() < 1, "--threads wants numbers of at least 1, as in --threads=1,2");
+    at = *end == ',' ? end + 1 : end;
   }
-  argc = kept;
   return counts;
 }
 

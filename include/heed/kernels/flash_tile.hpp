@@ -49,24 +49,12 @@ template <class T, class Arch, int Rows, int Vectors, bool Tail, class Finish>
   constexpr Index width = lanes<T, Arch>;
   B sum[Rows][Vectors];
   unroll<Rows>([&](auto i) { unroll<Vectors>([&](auto v) { sum[i][v] = B(T(0)); }); });
-  const T* row[Rows];
-  unroll<Rows>([&](auto i) { row[i] = a.data + i * a.row_step; });
-  Index offset = 0;
-  for (Index k = 0; k < depth; ++k, offset += a.k_step, b += b_step) {
-    B right[Vectors];
-    unroll<Vectors>([&](auto v) {
-      if constexpr (Tail && v == Vectors - 1)
-        right[v] = heed::load_partial<T, Arch>(b + v * width, last);
-      else
-        right[v] = heed::load<T, Arch>(b + v * width);
-      keep_in_register(right[v]);
-    });
-    unroll<Rows>([&](auto i) {
-      B left(row[i][offset]);
-      keep_in_register(left);
-      unroll<Vectors>([&](auto v) { sum[i][v] = heed::fma(left, right[v], sum[i][v]); });
-    });
-  }
+  gemm_detail::accumulate<T, Arch>(depth, a, b, b_step, sum, [=](const T* p, auto v) {
+    if constexpr (Tail && v == Vectors - 1)
+      return heed::load_partial<T, Arch>(p + v * width, last);
+    else
+      return heed::load<T, Arch>(p + v * width);
+  });
   finish(sum);
 }
 

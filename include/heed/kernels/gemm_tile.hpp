@@ -78,29 +78,38 @@ struct Sums {
   }
 };
 
-/// c (Rows, cols) = [c +] a (Rows, k) b (k, cols), where cols ends in the last of Vectors registers; row k of b is at
-/// b + k * b_step and Vectors registers wide, all readable.
-template <class T, class Arch, int Rows, int Vectors>
-[[HEED_HOT_LOOP]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c,
-                                     Index cols) {
+/// sum += a (Rows, depth) b (depth, Vectors registers): the loop of every tile. Rows of b are b_step apart; load(p, v) is
+/// register v of the one at p.
+template <class T, class Arch, int Rows, int Vectors, class Load>
+[[gnu::always_inline]] inline void accumulate(Index depth, const Strided<T>& a, const T* b, Index b_step,
+                                              Batch<T, Arch> (&sum)[Rows][Vectors], const Load& load) {
   using B = Batch<T, Arch>;
-  Sums<T, Arch, Rows, Vectors> sums;
-  sums.start(c, cols);
   const T* row[Rows];
   unroll<Rows>([&](auto i) { row[i] = a.data + i * a.row_step; });
   Index offset = 0;
-  for (Index step = 0; step < k; ++step, offset += a.k_step, b += b_step) {
+  for (Index step = 0; step < depth; ++step, offset += a.k_step, b += b_step) {
     B right[Vectors];
     unroll<Vectors>([&](auto v) {
-      right[v] = heed::load<T, Arch>(b + v * lanes<T, Arch>);
+      right[v] = load(b, v);
       keep_in_register(right[v]);
     });
     unroll<Rows>([&](auto i) {
       B left(row[i][offset]);
       keep_in_register(left);
-      unroll<Vectors>([&](auto v) { sums.sum[i][v] = heed::fma(left, right[v], sums.sum[i][v]); });
+      unroll<Vectors>([&](auto v) { sum[i][v] = heed::fma(left, right[v], sum[i][v]); });
     });
   }
+}
+
+/// c (Rows, cols) = [c +] a (Rows, k) b (k, cols), where cols ends in the last of Vectors registers; row k of b is at
+/// b + k * b_step and Vectors registers wide, all readable.
+template <class T, class Arch, int Rows, int Vectors>
+[[HEED_HOT_LOOP]] void multiply_tile(Index k, const Strided<T>& a, const T* b, Index b_step, const Target<T>& c,
+                                     Index cols) {
+  Sums<T, Arch, Rows, Vectors> sums;
+  sums.start(c, cols);
+  accumulate<T, Arch>(k, a, b, b_step, sums.sum,
+                      [](const T* p, auto v) { return heed::load<T, Arch>(p + v * lanes<T, Arch>); });
   sums.finish(c, cols);
 }
 
