@@ -82,17 +82,15 @@ template <class T>
 void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, const AttentionOutputs<T>& outputs,
                   ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  const Index groups = decode_groups(shape), per_head = groups * shape.query_length;
-  for_each_task(executor, shape.batch * shape.kv_heads * per_head, [&](Index task, Index) {
-    const Index batch = task / per_head / shape.kv_heads, kv_head = task / per_head % shape.kv_heads;
-    const Index query = task % per_head / groups, end = (kv_head + 1) * shape.heads_per_kv_head();
-    const Index first = kv_head * shape.heads_per_kv_head() + task % groups * flash_detail::decode_heads;
+  for_each_task(executor, decode_tasks(shape) * shape.query_length, [&](Index task, Index) {
+    const DecodeTask part(shape, task / shape.query_length);
+    const Index query = task % shape.query_length;
     FlashDecode<T> decode;
-    for (Index head = first; head < std::min(first + flash_detail::decode_heads, end); ++head) {
-      FlashHead<T> one = flash_head(call, batch, head);
-      one.key = pages.keys(batch, kv_head);
-      one.value = pages.values(batch, kv_head);
-      decode.add(one_query(one, query), one_row(head_outputs(outputs, batch, head), query));
+    for (Index head = part.heads.first; head < part.heads.end; ++head) {
+      FlashHead<T> one = flash_head(call, part.batch, head);
+      one.key = pages.keys(part.batch, part.kv_head);
+      one.value = pages.values(part.batch, part.kv_head);
+      decode.add(one_query(one, query), one_row(head_outputs(outputs, part.batch, head), query));
     }
     const auto make = [&](auto&& take) { return FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, take); };
     flash_decode(decode,

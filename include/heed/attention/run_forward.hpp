@@ -17,6 +17,7 @@ inline bool is_decode(const AttentionShape& shape) { return shape.query_length =
 inline Index decode_groups(const AttentionShape& shape) {
   return (shape.heads_per_kv_head() + flash_detail::decode_heads - 1) / flash_detail::decode_heads;
 }
+inline Index decode_tasks(const AttentionShape& shape) { return shape.batch * shape.kv_heads * decode_groups(shape); }
 template <class T>
 std::size_t forward_scratch_bytes(const AttentionShape& shape) {
   const Index width = shape.head_dim, value_dim = shape.value_dim;
@@ -25,7 +26,7 @@ std::size_t forward_scratch_bytes(const AttentionShape& shape) {
 }
 template <class T>
 Index forward_tasks(const AttentionShape& shape) {
-  return is_decode(shape) ? shape.batch * shape.kv_heads * decode_groups(shape)
+  return is_decode(shape) ? decode_tasks(shape)
                           : shape.batch * shape.heads * forward_blocks<T>(shape);
 }
 template <class T>
@@ -102,16 +103,28 @@ void forward_blocks(const AttentionCall<T>& call, const AttentionOutputs<T>& tar
   const auto scratch = FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory);
   flash_forward(one, head_outputs(target, batch, head), scratch, {task % tasks * together, end});
 }
+/// Query heads that one decode task computes side by side: some of those with the same keys.
+struct DecodeTask {
+  Index batch, kv_head;
+  Range heads;
+
+  DecodeTask(const AttentionShape& shape, Index task) {
+    const Index groups = decode_groups(shape), per_kv_head = shape.heads_per_kv_head();
+    batch = task / groups / shape.kv_heads;
+    kv_head = task / groups % shape.kv_heads;
+    heads.first = kv_head * per_kv_head + task % groups * flash_detail::decode_heads;
+    heads.end = std::min(heads.first + flash_detail::decode_heads, (kv_head + 1) * per_kv_head);
+  }
+};
+
 /// The only query of heads with the same keys.
 template <class T>
 void decode_heads(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Index task, ScratchPieces memory) {
   const AttentionShape& shape = call.shape;
-  const Index groups = decode_groups(shape), kv_head = task / groups % shape.kv_heads;
-  const Index batch = task / groups / shape.kv_heads, end = (kv_head + 1) * shape.heads_per_kv_head();
-  const Index first = kv_head * shape.heads_per_kv_head() + task % groups * flash_detail::decode_heads;
+  const DecodeTask part(shape, task);
   FlashDecode<T> decode;
-  for (Index head = first; head < std::min(first + flash_detail::decode_heads, end); ++head)
-    decode.add(flash_head(call, batch, head), head_outputs(target, batch, head));
+  for (Index head = part.heads.first; head < part.heads.end; ++head)
+    decode.add(flash_head(call, part.batch, head), head_outputs(target, part.batch, head));
   flash_decode(decode, FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
 }
 

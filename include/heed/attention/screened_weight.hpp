@@ -77,10 +77,11 @@ class ScreenedWeight {
   /// The one of the open outputs whose chain is the largest.
   Index largest(std::span<const float> x, std::span<const Index> open) const {
     Index best = open.front();
+    if (open.size() == 1) return best;
     float most = -std::numeric_limits<float>::infinity();
     for (const Index n : open) {
       float sum = bias_[n];
-      for (std::size_t k = 0; open.size() > 1 && k < x.size(); ++k) sum = fma(x[k], weight_.row(n)[k], sum);
+      for (std::size_t k = 0; k < x.size(); ++k) sum = fma(x[k], weight_.row(n)[k], sum);
       if (sum > most) {
         most = sum;
         best = n;
