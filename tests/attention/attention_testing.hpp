@@ -60,6 +60,28 @@ Tensor<T, Rank> corner(const Tensor<T, Rank>& x, const Extents<Rank>& counts, In
   return Tensor<T, Rank>(x.slice(begin, counts));
 }
 
+/// gradient against the central differences of loss() with respect to the elements of x, which loss reads anew.
+template <class Loss>
+void check_central_differences(std::span<double> x, std::span<const double> gradient, const Loss& loss) {
+  REQUIRE(x.size() == gradient.size());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double kept = x[i], step = 1e-5;
+    x[i] = kept + step;
+    const double above = loss();
+    x[i] = kept - step;
+    const double below = loss();
+    x[i] = kept;
+    CHECK(gradient[i] == Approx((above - below) / (2 * step)).margin(1e-8));
+  }
+}
+
+/// The sum of x * weights: a loss whose gradient with respect to x is `weights`.
+inline double weighted_sum(const Tensor<double, 4>& x, const Tensor<double, 4>& weights) {
+  double sum = 0;
+  for (Index i = 0; i < x.size(); ++i) sum += x.data()[i] * weights.data()[i];
+  return sum;
+}
+
 /// What a call throws; empty when it does not.
 template <class Call>
 std::string error_of(Call&& call) {

@@ -66,23 +66,13 @@ void check_gradients(Layer layer, Source<double> in, const Mask& mask) {
     for (Index i = 0; i < read.weights.size(); ++i) sum += read.weights.data()[i] * in.d_weights.data()[i];
     return sum;
   };
-  const auto compare = [&](std::span<double> x, std::span<const double> gradient) {
-    REQUIRE(x.size() == gradient.size());
-    for (std::size_t i = 0; i < x.size(); ++i) {
-      const double kept = x[i], step = 1e-5;
-      x[i] = kept + step;
-      const double above = loss();
-      x[i] = kept - step;
-      const double below = loss();
-      x[i] = kept;
-      CHECK(gradient[i] == Approx((above - below) / (2 * step)).margin(1e-8));
-    }
-  };
-  compare(heed::flat(in.state), heed::flat(found.state));
-  compare(heed::flat(in.keys), heed::flat(found.keys));
-  compare(heed::flat(in.values), heed::flat(found.values));
+  check_central_differences(heed::flat(in.state), heed::flat(found.state), loss);
+  check_central_differences(heed::flat(in.keys), heed::flat(found.keys), loss);
+  check_central_differences(heed::flat(in.values), heed::flat(found.values), loss);
   heed::for_each_parameter(
-      [&](std::string_view, heed::Role, auto& x, auto& gradient) { compare(heed::flat(x), heed::flat(gradient)); },
+      [&](std::string_view, heed::Role, auto& x, auto& gradient) {
+        check_central_differences(heed::flat(x), heed::flat(gradient), loss);
+      },
       layer, found.layer);
 }
 

@@ -155,27 +155,12 @@ TEST_CASE("gradients with soft cap, ALiBi, sinks and segments are central differ
   const auto found = attend_backward(d_output, call.query, call.key, call.value,
                                      attend(call.query, call.key, call.value, call.options), call.options);
   const auto loss = [&] {
-    const Tensor<double, 4> product = attend(call.query, call.key, call.value, call.options).output * d_output;
-    double sum = 0;
-    for (const double x : flat(product)) sum += x;
-    return sum;
+    return weighted_sum(attend(call.query, call.key, call.value, call.options).output, d_output);
   };
-  const auto check = [&](std::span<double> x, std::span<const double> gradient) {
-    REQUIRE(x.size() == gradient.size());
-    for (std::size_t i = 0; i < x.size(); i += 3) {
-      const double kept = x[i], step = 1e-5;
-      x[i] = kept + step;
-      const double above = loss();
-      x[i] = kept - step;
-      const double below = loss();
-      x[i] = kept;
-      CHECK(gradient[i] == Approx((above - below) / (2 * step)).margin(1e-8));
-    }
-  };
-  check(flat(call.query), flat(found.query));
-  check(flat(call.key), flat(found.key));
-  check(flat(call.value), flat(found.value));
-  check(flat(sink), flat(found.sink));
+  check_central_differences(flat(call.query), flat(found.query), loss);
+  check_central_differences(flat(call.key), flat(found.key), loss);
+  check_central_differences(flat(call.value), flat(found.value), loss);
+  check_central_differences(flat(sink), flat(found.sink), loss);
 }
 
 TEST_CASE("numbers per head and segment ids of another shape are refused by name", "[attention]") {
