@@ -1,11 +1,11 @@
 #include "self_test.hpp"
 
-#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
 
 #include <heed/core/check.hpp>
+#include <heed/kernels/softmax.hpp>
 #include <heed/text/batches.hpp>
 
 namespace translator {
@@ -39,14 +39,6 @@ std::vector<Index> ids_of(const heed::NumberLists& input, const char* name, cons
   return ids;
 }
 
-/// log softmax(logits)[token] in double.
-double log_prob(std::span<const float> logits, Index token) {
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  double sum = 0;
-  for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - largest);
-  return static_cast<double>(logits[static_cast<std::size_t>(token)]) - largest - std::log(sum);
-}
-
 }  // namespace
 
 heed::NumberLists self_test_output(const TranslationModel& model, const heed::NumberLists& input) {
@@ -55,11 +47,12 @@ heed::NumberLists self_test_output(const TranslationModel& model, const heed::Nu
   const std::vector<Index> place{0};
   const heed::TokenBatch batch = heed::make_batch({&pair, 1}, place);
   const heed::Tensor<float, 3> logits = model.network.score(batch).logits;
-  const auto vocab = static_cast<std::size_t>(logits.dimension(2));
+  const Index vocab = logits.dimension(2);
   std::vector<double> log_probs;
   for (Index step = 0; step < logits.dimension(1); ++step) {
-    const std::span<const float> row(logits.data() + static_cast<std::size_t>(step) * vocab, vocab);
-    log_probs.push_back(log_prob(row, batch.target_output(0, step)));
+    const float* const row = logits.data() + step * vocab;
+    const double token = static_cast<double>(row[batch.target_output(0, step)]);
+    log_probs.push_back(token - static_cast<double>(heed::logsumexp_row(row, vocab)));
   }
   return {{"log_probs", log_probs}};
 }
