@@ -27,7 +27,7 @@ struct PackedGruSeq2Seq {
       : encoder(model.encoder.pack()), output(Transpose::yes, View<const T, 2>(model.output_weight())) {
     if (model.bahdanau) bahdanau.emplace(model.bahdanau->pack_step());
     if constexpr (std::same_as<T, float>) {
-      screened_output.emplace(as_matrix(model.output_weight()), std::span<const T>(model.output.bias.data(), static_cast<std::size_t>(model.output.vocab_size())));
+      screened_output.emplace(as_matrix(model.output_weight()), flat(model.output.bias));
     }
   }
 };
@@ -68,9 +68,7 @@ class GruSeq2SeqDecoder {
   /// Feeds one token per row -> logits (rows, vocab), valid and the caller's to change until the next call.
   MatrixView<T> step(std::span<const Index> tokens) {
     const Tensor<T, 2> features = read(tokens);
-    logits_.resize(rows(), vocab_size());
-    project(as_matrix(features));
-    return as_matrix(logits_);
+    return project(as_matrix(features));
   }
 
   /// Feeds one token per row -> each row's likeliest next token, which is none of `suppressed`: the one with the largest of
@@ -83,9 +81,7 @@ class GruSeq2SeqDecoder {
         if (const auto best = packed_->screened_output->argmax(row, suppressed, executor_)) return {*best};
       }
     }
-    logits_.resize(rows(), vocab_size());
-    project(as_matrix(features));
-    return detail::likeliest(as_matrix(logits_), suppressed);
+    return detail::likeliest(project(as_matrix(features)), suppressed);
   }
 
   /// The last step's attention weights (rows, source_length).
@@ -111,14 +107,16 @@ class GruSeq2SeqDecoder {
   }
 
   /// features (rows, output_dim) -> logits_; the same bits with the packed weight as with the plain one.
-  void project(MatrixView<const T> features) {
+  MatrixView<T> project(MatrixView<const T> features) {
+    logits_.resize(rows(), vocab_size());
     const MatrixView<T> logits = as_matrix(logits_);
-    if (!packed_) {
+    if (packed_) {
+      model_.output.start_from_bias(logits);
+      packed_->output.multiply(features, logits, Accumulate::yes, executor_);
+    } else {
       model_.output.project(features, logits, &model_.output_weight(), executor_);
-      return;
     }
-    model_.output.start_from_bias(logits);
-    packed_->output.multiply(features, logits, Accumulate::yes, executor_);
+    return logits;
   }
 
   const GruSeq2Seq<T>& model_;
