@@ -29,10 +29,11 @@ if(CMAKE_CXX_COMPILER_ID MATCHES "GNU|Clang")
 endif()
 if(HEED_SANITIZE)
   target_compile_options(heed_program INTERFACE -fsanitize=${HEED_SANITIZE} -fno-omit-frame-pointer
-                                                -fno-sanitize-recover=all
-    # Eigen's thread pool has fences that g++'s thread sanitizer does not follow
-    $<$<AND:$<CXX_COMPILER_ID:GNU>,$<STREQUAL:${HEED_SANITIZE},thread>>:-Wno-tsan>)
+                                                -fno-sanitize-recover=all)
   target_link_options(heed_program INTERFACE -fsanitize=${HEED_SANITIZE})
+endif()
+if(HEED_SANITIZE STREQUAL "thread" AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  target_compile_options(heed_program INTERFACE -Wno-tsan) # the fences of Eigen's thread pool, which it does not follow
 endif()
 
 # The kernels, compiled once, for files that begin with this header: it is among the tests' precompiled ones, which an
