@@ -85,6 +85,7 @@
 #include <heed/nn/elementwise_loss.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/extra_keys.hpp>
+#include <heed/nn/feed_forward.hpp>
 #include <heed/nn/gradient_check.hpp>
 #include <heed/nn/gru.hpp>
 #include <heed/nn/gru_cell.hpp>
@@ -99,6 +100,8 @@
 #include <heed/nn/multi_head_options.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
+#include <heed/nn/rms_norm.hpp>
+#include <heed/nn/row_blocks.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
