@@ -98,10 +98,14 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
+#include <heed/nn/norm.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
+#include <heed/nn/residual.hpp>
 #include <heed/nn/rms_norm.hpp>
 #include <heed/nn/row_blocks.hpp>
+#include <heed/nn/transformer_decoder_layer.hpp>
+#include <heed/nn/transformer_encoder_layer.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
