@@ -108,7 +108,7 @@ class FlashBackward {
     }
   }
 
-  /// What the exponents are measured from, and delta.
+  /// What the exponents are measured from, and delta. Where one is no finite number, a weight of 0 hides nothing.
   void start_rows() {
     std::fill_n(reference_, step, T(0));
     std::fill_n(delta_, step, T(0));
@@ -117,6 +117,7 @@ class FlashBackward {
       const T total = grad_.logsumexp[queries_.first + i];
       const bool empty = total == -std::numeric_limits<T>::infinity();
       reference_[i] = empty ? T(0) : scale_.apply ? total : total * std::numbers::log2e_v<T>;
+      queries_finite_ = queries_finite_ && std::isfinite(reference_[i]) && std::isfinite(delta_[i]);
     }
   }
 

@@ -208,8 +208,11 @@ class FlashDecode {
     scale_row<T, Arch>(out_[r].output.row(0), out_[r].output.cols, inverse_[r]);
     if (out_[r].logsumexp)
       out_[r].logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scaled.to_natural(), heed::log(sum));
-    if (out_[r].row_max)
-      out_[r].row_max[0] = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+    if (out_[r].row_max) {
+      const T largest = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+      const bool spoilt = std::isnan(sum) && largest < std::numeric_limits<T>::infinity();  // maxima pass over NaN
+      out_[r].row_max[0] = spoilt ? sum : largest;
+    }
     if (out_[r].entropy) out_[r].entropy[0] = 0;
   }
   void write_weights(Range keys) {

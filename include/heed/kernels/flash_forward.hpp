@@ -184,8 +184,10 @@ class FlashForward {
     const B reference = flash_detail::exponent_reference<T, Arch>(origin);
     if (out_.logsumexp)
       heed::store_partial(out_.logsumexp + row, heed::fma(reference, B(scale_.to_natural()), heed::log(sum)), count);
-    const B largest = heed::load<T, Arch>(row_max_ + i);
-    if (out_.row_max) heed::store_partial(out_.row_max + row, scale_.apply ? largest : scaled(largest), count);
+    if (!out_.row_max) return;
+    const B product = heed::load<T, Arch>(row_max_ + i), largest = scale_.apply ? product : scaled(product);
+    const auto good = !is_nan(sum) || largest == B(std::numeric_limits<T>::infinity());  // maxima pass over NaN
+    heed::store_partial(out_.row_max + row, heed::select(good, largest, sum), count);
   }
   B scaled(const B& row_max) const {
     const B lowest(-std::numeric_limits<T>::infinity());
