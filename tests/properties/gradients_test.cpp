@@ -122,6 +122,25 @@ TEST_CASE("a bias that repeats along any axes has the gradient of its own extent
   });
 }
 
+TEMPLATE_TEST_CASE("any scale and scores of any size give the textbook's weights", "[properties]", float, double) {
+  const Index query_length = GENERATE(1, 70);
+  auto p = plain_problem<TestType>({2, 4, 2, query_length, 300, 9, 6});
+  const double scale = GENERATE(1e4, 1e6, 1e8, -1e9, 1e12, 1e16, 1e18, 1e22, 1e30);
+  const double input = GENERATE(1.0, 1e-3, 1e3);
+  p.query = p.query * TestType(input), p.key = p.key * TestType(input), p.scale = TestType(scale / input / input);
+  if (GENERATE(0, 1) == 1) p.sink = random_tensor<TestType, 1>({4}, 6, 3);
+  INFO("scale " << *p.scale << ", inputs times " << input << ": " << description(p));
+  const Everything<TestType> found = everything(p);
+  const ReferenceProblem wanted(in_double(p));
+  CHECK(close_tensor(found.forward.output, wanted.forward.output));
+  CHECK(close_tensor(found.forward.weights, wanted.forward.weights));
+  CHECK(close_tensor(found.forward.logsumexp, wanted.forward.logsumexp));
+  CHECK(close_tensor(found.forward.row_max, wanted.forward.row_max));
+  double largest = 0;
+  for (const TestType x : flat(found.gradients.value)) largest = std::fmax(largest, std::abs(double(x)));
+  CHECK(largest < 4.0 * double(query_length));  // weights are at most 1
+}
+
 TEST_CASE("random combinations of options agree with the textbook and with central differences", "[properties]") {
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     auto p = random_problem<double>(seed, Size::small);
