@@ -6,6 +6,7 @@
 
 #include <heed/core/executor.hpp>
 #include <heed/core/tensor.hpp>
+#include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI::detail {
 
@@ -18,6 +19,21 @@ void for_each_row(Index rows, ExecutorRef executor, const Body& body) {
   for_each_task(executor, row_blocks(rows), [&](Index block, Index) {
     for (Index row = block * block_rows; row < std::min(rows, (block + 1) * block_rows); ++row) body(block, row);
   });
+}
+
+/// Calls body(first, count) for pieces of [0, size) that are worth a thread.
+template <class Body>
+void for_each_span(Index size, ExecutorRef executor, const Body& body) {
+  constexpr Index grain = 16384;
+  for_each_task(executor, (size + grain - 1) / grain,
+                [&](Index task, Index) { body(task * grain, std::min(grain, size - task * grain)); });
+}
+
+/// y += x.
+template <class T, int Rank>
+void add_into(Tensor<T, Rank>& y, const Tensor<T, Rank>& x, ExecutorRef executor) {
+  for_each_span(y.size(), executor,
+                [&](Index first, Index count) { add_row(y.data() + first, x.data() + first, count); });
 }
 
 /// Sums of one parameter's gradient, a row of them for every block, or none where the parameter is empty.
