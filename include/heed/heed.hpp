@@ -78,8 +78,11 @@
 #include <heed/models/gru_seq2seq.hpp>
 #include <heed/models/gru_seq2seq_decoder.hpp>
 #include <heed/models/seq2seq_output.hpp>
+#include <heed/models/token_positions.hpp>
+#include <heed/models/transformer.hpp>
 #include <heed/models/transformer_decoder.hpp>
 #include <heed/models/transformer_encoder.hpp>
+#include <heed/models/transformer_token_decoder.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
 #include <heed/nn/dense.hpp>

@@ -149,13 +149,15 @@ struct MultiHeadAttention {
     MultiHeadResult<T> result;
     AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads),
                                .logsumexp = state.logsumexp};
-    if (options.return_weights) target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
+    if (options.return_weights || options.collect_weights)
+      target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
     const AttentionOptions<T> attention = options.attention(scores, state.dropout);
     const View<const T, 4> heads = detail::split_heads<const T>(state.query, config.heads);
     Workspace& workspace = detail::thread_workspace();
     workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
     workspace.reset();
     attend_into<T>(target, heads, key, value, attention, workspace, executor);
+    if (options.collect_weights) options.collect_weights->push_back(result.weights);
     result.output = out_proj.forward(state.attended, nullptr, executor);
     return result;
   }
