@@ -85,6 +85,7 @@
 #include <heed/models/transformer_token_decoder.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
+#include <heed/nn/block_norm.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/dropout.hpp>
 #include <heed/nn/elementwise_loss.hpp>
@@ -103,7 +104,6 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
-#include <heed/nn/norm.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
 #include <heed/nn/residual.hpp>

@@ -14,12 +14,12 @@ struct TransformerDecoder {
   using Gradients = typename Layer::Gradients;
 
   std::vector<Layer> layers;
-  Norm<T> norm;
+  BlockNorm<T> norm;
   FinalNorm final_norm = FinalNorm::no;
 
   struct Cache {
     std::vector<typename Layer::Cache> layers;
-    typename Norm<T>::State norm;
+    typename BlockNorm<T>::State norm;
   };
 
   static void fields(auto&& visit, auto&... self) {
@@ -77,9 +77,9 @@ struct TransformerDecoder {
   }
 
  private:
-  Tensor<T, 3> normed(Tensor<T, 3> y, typename Norm<T>::State* kept, ExecutorRef executor) const {
+  Tensor<T, 3> normed(Tensor<T, 3> y, typename BlockNorm<T>::State* kept, ExecutorRef executor) const {
     if (final_norm == FinalNorm::no) return y;
-    typename Norm<T>::State local;
+    typename BlockNorm<T>::State local;
     auto& state = kept ? *kept : local;
     state.x = std::move(y);
     return norm.forward(state, executor);
