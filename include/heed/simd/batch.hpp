@@ -180,12 +180,16 @@ inline double sum_by_halving(__m256d x) {
 }
 #endif
 #if defined(__AVX512F__)
+// Masks of ones: g++ 12 warns of its own header's plain forms and of its casts to half a register.
 inline double sum_by_halving(__m512d x) {
-  return sum_by_halving(_mm256_add_pd(_mm512_castpd512_pd256(x), _mm512_maskz_extractf64x4_pd(0xf, x, 1)));
+  const __m256d lower = _mm512_maskz_extractf64x4_pd(0xf, x, 0), upper = _mm512_maskz_extractf64x4_pd(0xf, x, 1);
+  return sum_by_halving(_mm256_add_pd(lower, upper));
 }
 inline float sum_by_halving(__m512 x) {
-  const __m256d upper = _mm512_maskz_extractf64x4_pd(0xf, _mm512_castps_pd(x), 1);
-  return sum_by_halving(_mm256_add_ps(_mm512_castps512_ps256(x), _mm256_castpd_ps(upper)));
+  const __m512d pairs = _mm512_castps_pd(x);
+  const __m256d lower = _mm512_maskz_extractf64x4_pd(0xf, pairs, 0);
+  const __m256d upper = _mm512_maskz_extractf64x4_pd(0xf, pairs, 1);
+  return sum_by_halving(_mm256_add_ps(_mm256_castpd_ps(lower), _mm256_castpd_ps(upper)));
 }
 #endif
 
