@@ -16,6 +16,7 @@ struct BackwardTarget {
   View<T, 4> d_query, d_key, d_value;  // rows contiguous; written
   View<T, 4> d_bias;                   // zero at first; null when the call has no bias
   T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
+  ParameterParts parameters = {};
 };
 
 template <class T>
@@ -50,8 +51,9 @@ void clear(const View<T, 4>& x) {
 
 /// All query heads that share one key/value head of one sample, in their order.
 template <class T>
-void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch, Index kv_head,
+void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index task,
                     const FlashBackwardScratch<T>& scratch) {
+  const Index batch = task / call.shape.kv_heads, kv_head = task % call.shape.kv_heads;
   const Index group = call.shape.heads_per_kv_head(), width = call.shape.head_dim;
   const auto scale_rows = [&](const MatrixView<T>& x) {
     for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
@@ -59,7 +61,8 @@ void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& targe
   clear(head_rows(target.d_key, batch, kv_head));  // just before they are added to, while they are in the cache
   clear(head_rows(target.d_value, batch, kv_head));
   for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    const FlashHead<T> one = flash_head(call, batch, head);
+    FlashHead<T> one = flash_head(call, batch, head);
+    if (target.parameters.owner) one.parameter_gradient = target.parameters.part(target.parameters.owner, task);
     const FlashGradients<T> grad = head_gradients(call, target, batch, head);
     clear(grad.d_query);
     flash_backward(one, grad, scratch);
@@ -93,11 +96,14 @@ void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target,
   const std::size_t mark = workspace.used(), piece = backward_scratch_bytes<T>(shape);
   std::byte* const memory =
       workspace.take<std::byte>(backward_workers(shape, chosen.concurrency()) * static_cast<Index>(piece));
+  const ParameterParts& parameters = target.parameters;
+  if (parameters.owner) parameters.make(parameters.owner, shape.batch * shape.kv_heads);
   for_each_task(chosen, shape.batch * shape.kv_heads, [&](Index task, Index worker) {
     const auto scratch = FlashBackwardScratch<T>::make(
         shape.head_dim, shape.value_dim, ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
-    backward_heads(call, target, task / shape.kv_heads, task % shape.kv_heads, scratch);
+    backward_heads(call, target, task, scratch);
   });
+  if (parameters.owner) parameters.add_up(parameters.owner);
   workspace.rewind(mark);
 }
 
@@ -129,16 +135,18 @@ template <Real T>
 AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, const View<const T, 4>& query,
                                             const View<const T, 4>& key, const View<const T, 4>& value,
                                             const AttentionResult<T>& forward, const AttentionOptions<T>& options,
-                                            ExecutorRef executor) {
+                                            ExecutorRef executor, const ScoreModifier<T>* modifier,
+                                            const ParameterParts& parameters) {
   const char* const function = "attend_backward";
-  const AttentionCall<T> call(function, query, key, value, options);
+  const AttentionCall<T> call(function, query, key, value, options, modifier);
   const AttentionShape& shape = call.shape;
   check_forward(function, call, d_output, extents(forward.output), extents(forward.logsumexp));
   AttentionGradients<T> grad;
   grad.query.resize(shape.query());
   grad.key.resize(shape.key());
   grad.value.resize(shape.value());
-  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr};
+  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr,
+                           parameters};
   if (call.bias) {
     grad.bias = zeros<T, 4>(call.bias.view.extents);
     target.d_bias = grad.bias;
@@ -159,14 +167,26 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
 
 /// Gradients for d_output (batch, heads, query_length, value_dim), given the inputs, the options and what attend
 /// returned for them with return_logsumexp. Gradients of key and value are summed over the query heads that share them,
-/// that of the bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. Throws
-/// heed::Error.
-template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V>
+/// that of the bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. The
+/// forward's callables come last, score(f, grad) in the place of f where the gradient of f's parameters is wanted: it is
+/// added to grad. Throws heed::Error.
+template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
+AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
+                                                const AttentionResult<scalar_t<D>>& forward,
+                                                const AttentionOptions<scalar_t<D>>& options, ExecutorRef executor,
+                                                const F&... callables) {
+  detail::Callables<scalar_t<D>, F...> own(callables...);
+  return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor,
+                                                    own.modifier(), own.parameters());
+}
+template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
 AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
                                                 const AttentionResult<scalar_t<D>>& forward,
                                                 const AttentionOptions<scalar_t<D>>& options = {},
-                                                ExecutorRef executor = default_executor()) {
-  return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor);
+                                                const F&... callables) {
+  return heed::attend_backward(d_output, query, key, value, forward, options, default_executor(), callables...);
 }
 
 /// Where attend_backward_into() writes: rows contiguous, apart from everything that is read and from each other.
@@ -217,17 +237,19 @@ std::size_t backward_workspace_bytes(const AttentionShape& shape, const Attentio
              detail::backward_scratch_bytes<T>(shape);
 }
 
-/// attend_backward into the caller's memory, without heap or locks of its own. output and logsumexp are the forward's.
-/// Gradients are written, not added to. Throws heed::Error before any write.
-template <Real T>
+/// attend_backward into the caller's memory, without heap or locks of its own (but score(f, grad) keeps a copy of grad per
+/// sample and key/value head meanwhile). output and logsumexp are the forward's. Gradients are written, not added to, but
+/// for that of a callable's parameters. Throws heed::Error before any write.
+template <Real T, AttentionCallable<T>... F>
 void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type_identity_t<View<const T, 4>>& d_output,
                           const std::type_identity_t<View<const T, 4>>& query,
                           const std::type_identity_t<View<const T, 4>>& key,
                           const std::type_identity_t<View<const T, 4>>& value, const AttentionOutputs<T>& forward,
                           const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace,
-                          ExecutorRef executor) {
+                          ExecutorRef executor, const F&... callables) {
   const char* const function = "attend_backward_into";
-  const AttentionCall<T> call(function, query, key, value, options);
+  detail::Callables<T, F...> own(callables...);
+  const AttentionCall<T> call(function, query, key, value, options, own.modifier());
   const AttentionShape& shape = call.shape;
   detail::check_forward<T>(function, call, d_output, forward.output.extents, forward.logsumexp.extents);
   check_output(function, "forward.output", forward.output);
@@ -244,7 +266,7 @@ void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type
   std::fill_n(sinks, shape.batch * shape.heads, T(0));
   detail::run_backward<T>(call,
                           {d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value,
-                           call.bias ? grad.bias : View<T, 4>{}, call.sink.data ? sinks : nullptr},
+                           call.bias ? grad.bias : View<T, 4>{}, call.sink.data ? sinks : nullptr, own.parameters()},
                           workspace, executor);
   for (Index h = 0; h < shape.heads && call.sink.data; ++h) {
     grad.sink(h) = 0;

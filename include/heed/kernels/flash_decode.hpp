@@ -98,27 +98,30 @@ class FlashDecode {
     const Index at = keys.first % block;
     multiply({scratch_.query, key.cols, 1}, Transpose::yes, key, scratch_.scores + at, block);
     for (Index r = 0; r < count_; ++r) {
-      const ScoreTerms<T>& terms = heads_[r].terms;
       T* const row = scores(r) + at;
       std::fill(scores(r), row, lowest);
       std::fill(row + keys.size(), scores(r) + block, lowest);
       if (scale(r).apply) scale_row<T, Arch>(row, keys.size(), scale(r).factor);
-      change_scores(terms, keys, row);
+      change_scores(heads_[r], keys, row);
     }
   }
 
-  static void change_scores(const ScoreTerms<T>& terms, Range keys, T* row) {
+  static void change_scores(const FlashHead<T>& head, Range keys, T* row) {
+    const ScoreTerms<T>& terms = head.terms;
+    const ScorePart<T> all{.scores = row, .step = 1, .query = 0, .queries = 1, .key = keys.first, .keys = keys.size()};
     if (terms.softcap > 0) {
       const B cap(terms.softcap);
       map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
         part.store(row + j, cap * heed::tanh(part.load(row + j) / cap));
       });
     }
+    if (head.modifies()) head.modifier->change_row(head.modifier->score, head.place, all);
     for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias_at(0, keys.first + j);
     for (Index j = 0; j < keys.size() && terms.alibi_slope != 0; ++j)
       row[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), row[j]);
     for (Index j = 0; j < keys.size() && terms.mask_pairs(); ++j)
       if (!terms.visible(0, keys.first + j)) row[j] = lowest;
+    if (head.masks()) head.modifier->mask_row(head.modifier->mask, head.place, all);
   }
 
   void add_block(Range keys) {
@@ -134,7 +137,7 @@ class FlashDecode {
     for (Index r = 0; r < count_; ++r) {
       T* const product = scratch_.product + r * cols;
       const MatrixView<const T> row(product, 1, cols);
-      if (heads_[r].terms.mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
+      if (heads_[r].mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
       T* const out = out_[r].output.row(0);
       const B old_factor(factor[r]);
       map_registers<T, Arch>(cols, [&](Index e, auto part) {
