@@ -255,7 +255,10 @@ struct Elementwise {
     heed::store(buffer.data(), Derived::apply(Batch<T>(x)));
     return buffer[0];
   }
-  auto operator()(const auto& x) const -> decltype(apply_to(Derived(), x)) { return apply_to(Derived(), x); }
+  template <class X, class Self = Derived>  // Self: complete only when this is called
+  auto operator()(const X& x) const -> decltype(apply_to(Self(), x)) {
+    return apply_to(Self(), x);
+  }
 };
 struct Exp : Elementwise<Exp> {
   static auto apply(const auto& x) { return exp_batch(x); }
