@@ -5,9 +5,9 @@
     peers/bin/python benchmarks/additive_peers.py --heed build/release/benchmarks/additive_benchmark [--backward]
 
 Prints a Markdown table of heed's time and of the peers' times over it (above 1 heed is faster): per row the lowest
-median of the rounds. A call projects the state, scores it against a projected memory, takes the softmax over the visible
-keys and sums the values; with --backward the gradients of state, projection, v, memory and values too. Keras runs as a
-tf.function; its layer's scale stands for v.
+median of the rounds. A call projects the state, scores it against a projected memory, takes the softmax over the
+visible keys and sums the values; with --backward the gradients of state, projection, v, memory and values too. Keras
+runs as a tf.function; its layer's scale stands for v.
 """
 import argparse, json, math, os, re, subprocess, sys, time
 
@@ -130,7 +130,8 @@ def cases():
 if options.peer:  # prints its times, a JSON line each
     for text, mode, shape in cases():
         calls = {"Keras": lambda: keras_call(shape, mode)} if options.peer == "keras" else {
-            "PyTorch": lambda: torch_call(shape, mode, False), "PyTorch compiled": lambda: torch_call(shape, mode, True)}
+            "PyTorch": lambda: torch_call(shape, mode, False),
+            "PyTorch compiled": lambda: torch_call(shape, mode, True)}
         for name, make in calls.items(): print(json.dumps([text, mode, name, median_ms(make())]), flush=True)
     sys.exit()
 
@@ -140,7 +141,8 @@ for _ in range(options.rounds):
         row = best.setdefault(key, {})
         row["heed"] = min(ms, row.get("heed", math.inf))
     for peer in ("torch", "keras"):
-        done = subprocess.run([sys.executable, *sys.argv, "--peer", peer], stdout=subprocess.PIPE, text=True, check=True)
+        command = [sys.executable, *sys.argv, "--peer", peer]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         for line in done.stdout.splitlines():
             text, mode, name, ms = json.loads(line)
             row = best.setdefault((text, mode), {})

@@ -2,8 +2,8 @@
 //
 //   attention_memory <forward|backward> [length] [head_dim]
 //
-// One head of one sample, by default of length 65536 and head_dim 64, with the default executor (HEED_NUM_THREADS). What
-// grows is the process' peak resident memory, which is reset before the call; backward is the forward and the backward.
+// One head of one sample, by default of length 65536 and head_dim 64, with the default executor (HEED_NUM_THREADS).
+// What grows is the process' peak resident memory, which is reset before the call; backward is the forward and the backward.
 // The results' own size is taken off. A short call before brings in code, threads and their stacks.
 
 #include <cstdio>
@@ -76,6 +76,6 @@ int main(int argc, char** argv) {
   std::printf("%s\n", heed::build_info().text().c_str());
   measure(mode == "backward", 1024, dim);
   const Growth growth = measure(mode == "backward", length, dim);
-  std::printf("%s, length %td, head_dim %td: %.2f MiB beyond inputs and results (%.2f MiB)\n", mode.c_str(), length, dim,
-              growth.all - growth.results, growth.results);
+  std::printf("%s, length %td, head_dim %td: %.2f MiB beyond inputs and results (%.2f MiB)\n", mode.c_str(), length,
+              dim, growth.all - growth.results, growth.results);
 }

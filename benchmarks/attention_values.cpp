@@ -3,8 +3,8 @@
 //
 //   attention_values <full|causal|mask> <BxHxTqxTkxD> FOLDER
 //
-// Reads query, key, value and d_output from FOLDER/<name>.f32 (floats in row-major order), writes output, d_query, d_key
-// and d_value. mask: as attention_benchmark.
+// Reads query, key, value and d_output from FOLDER/<name>.f32 (floats in row-major order), writes output, d_query,
+// d_key and d_value. mask: as attention_benchmark.
 
 #include <algorithm>
 #include <cstdio>
@@ -29,7 +29,8 @@ Tensor4 read(const std::string& path, Index batch, Index heads, Index length, In
   Tensor4 x(batch, heads, length, dim);
   std::ifstream file(path, std::ios::binary);
   const auto bytes = static_cast<std::streamsize>(x.size()) * 4;
-  if (!file.read(reinterpret_cast<char*>(x.data()), bytes)) stop(1, path + " has no " + std::to_string(bytes) + " bytes");
+  if (!file.read(reinterpret_cast<char*>(x.data()), bytes))
+    stop(1, path + " does not have " + std::to_string(bytes) + " bytes");
   return x;
 }
 void write(const std::string& path, const Tensor4& x) {

@@ -11,8 +11,8 @@ import argparse, math, os, pathlib, subprocess, sys, tempfile
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 parser.add_argument("--heed", required=True)
-parser.add_argument("--shapes", default="1x8x128x128x64,1x8x512x512x64,1x8x1024x1024x64,1x8x2048x2048x64,1x1x4096x4096x64,"
-                                        "1x4x2048x2048x128,1x8x1x2048x64,32x8x32x32x64,8x8x128x128x32")
+parser.add_argument("--shapes", default="1x8x128x128x64,1x8x512x512x64,1x8x1024x1024x64,1x8x2048x2048x64,"
+                                        "1x1x4096x4096x64,1x4x2048x2048x128,1x8x1x2048x64,32x8x32x32x64,8x8x128x128x32")
 parser.add_argument("--modes", default="full,causal,mask")
 parser.add_argument("--seeds", type=int, default=3)
 parser.add_argument("--rows", type=int, default=64)
@@ -42,7 +42,8 @@ def of_heed(inputs, shape, mode):
         for name, x in inputs.items(): x.numpy().tofile(f"{folder}/{name}.f32")
         subprocess.run([options.heed, mode, "x".join(map(str, shape)), folder], check=True)
         like = dict(zip(results, (inputs[name] for name in ("query", "query", "key", "value"))))
-        return {name: torch.from_numpy(np.fromfile(f"{folder}/{name}.f32", np.float32)).view_as(x) for name, x in like.items()}
+        load = lambda name: torch.from_numpy(np.fromfile(f"{folder}/{name}.f32", np.float32))
+        return {name: load(name).view_as(x) for name, x in like.items()}
 
 
 def of_torch(inputs, shape, mode):
@@ -83,7 +84,8 @@ def errors(shape, mode):
                 length = wanted[name].shape[0]
                 rows = random.choice(length, min(length, options.rows // len(chosen)), replace=False)
                 for library, values in found.items():
-                    squares[name][library].append((values[name][b, h][rows].double() - wanted[name][rows]).square().flatten())
+                    error = values[name][b, h][rows].double() - wanted[name][rows]
+                    squares[name][library].append(error.square().flatten())
     return {name: {library: torch.cat(parts).mean().sqrt().item() for library, parts in both.items()}
             for name, both in squares.items()}
 
@@ -96,7 +98,8 @@ for text in options.shapes.split(","):
         if mode == "causal" and shape[2] != shape[3]: continue
         for name, both in errors(shape, mode).items():
             ratios.append(both["heed"] / both["torch"])
-            print(f"| {text} | {mode} | {name} | {both['heed']:.2e} | {both['torch']:.2e} | {ratios[-1]:.2f} |", flush=True)
+            cells = [text, mode, name, f"{both['heed']:.2e}", f"{both['torch']:.2e}", f"{ratios[-1]:.2f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
 mean = math.exp(sum(map(math.log, ratios)) / len(ratios))
 print(f"\nheed / PyTorch: geometric mean {mean:.3f}, highest {max(ratios):.2f}, rows {len(ratios)}")
 sys.exit(1 if mean > 1 or max(ratios) > 1.3 else 0)
