@@ -80,6 +80,8 @@
 #include <heed/models/gru_seq2seq.hpp>
 #include <heed/models/gru_seq2seq_decoder.hpp>
 #include <heed/models/seq2seq_output.hpp>
+#include <heed/models/transformer_decoder.hpp>
+#include <heed/models/transformer_encoder.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
 #include <heed/nn/dense.hpp>
@@ -87,6 +89,7 @@
 #include <heed/nn/elementwise_loss.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/extra_keys.hpp>
+#include <heed/nn/feed_forward.hpp>
 #include <heed/nn/gradient_check.hpp>
 #include <heed/nn/gru.hpp>
 #include <heed/nn/gru_cell.hpp>
@@ -99,8 +102,14 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
+#include <heed/nn/norm.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
+#include <heed/nn/residual.hpp>
+#include <heed/nn/rms_norm.hpp>
+#include <heed/nn/row_blocks.hpp>
+#include <heed/nn/transformer_decoder_layer.hpp>
+#include <heed/nn/transformer_encoder_layer.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>

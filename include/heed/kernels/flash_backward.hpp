@@ -142,9 +142,10 @@ class FlashBackward {
     }
   }
 
-  /// What the exponents are measured from, and delta.
+  /// What the exponents are measured from, and delta. Where one is no finite number, a weight of 0 hides nothing.
   void start_rows() {
     for (T* const row : {reference_, reference_low_, unit_, delta_}) std::fill_n(row, step, T(0));
+    choose_scale();
     for (Index i = 0; i < queries_.size(); ++i) {
       delta_[i] = dot<T, Arch>(d_output_.row(i), grad_.output.row(queries_.first + i), d_output_.cols);
       const T total = grad_.logsumexp[queries_.first + i];
@@ -152,6 +153,16 @@ class FlashBackward {
       const flash_detail::RowReference<T> reference(empty ? T(0) : total);
       reference_[i] = scale_.apply && !empty ? total : reference.high;
       reference_low_[i] = reference.low, unit_[i] = reference.unit;
+      queries_finite_ = queries_finite_ && std::isfinite(reference_[i]) && std::isfinite(delta_[i]);
+    }
+  }
+
+  /// Scores are scaled first where the forward did so.
+  void choose_scale() {
+    scale_ = flash_detail::ScoreScale<T>(head_);
+    for (Index i = queries_.first; i < queries_.end && !scale_.apply; ++i) {
+      const T origin = std::abs(grad_.logsumexp[i]) * std::numbers::log2e_v<T>;
+      if (origin > scale_.far && std::isfinite(origin)) scale_ = scale_.scaled_first();
     }
   }
 
@@ -292,7 +303,7 @@ class FlashBackward {
   const FlashHead<T>& head_;
   const FlashGradients<T> grad_;
   const FlashBackwardScratch<T> scratch_;
-  const flash_detail::ScoreScale<T> scale_;
+  flash_detail::ScoreScale<T> scale_;
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_;
   MatrixView<const T> query_, d_output_;

@@ -53,8 +53,8 @@ class FlashDecode {
   }
   void run(const FlashDecodeScratch<T>& scratch) {
     scratch_ = scratch;
-    start();
-    for_each_block([&](Range keys) { add_block(keys); });
+    attempt();
+    if (scale_first_where_far()) attempt();
     for (Index r = 0; r < count_; ++r) finish(r);
     for_each_block([&](Range keys) { write_weights(keys); });
   }
@@ -71,7 +71,21 @@ class FlashDecode {
       f(Range{std::max(first, keys.first), std::min(first + block, keys.end)});
   }
   T* scores(Index r) const { return scratch_.scores + r * block; }
-  flash_detail::ScoreScale<T> scale(Index r) const { return flash_detail::ScoreScale<T>(heads_[r]); }
+  flash_detail::ScoreScale<T> scale(Index r) const {
+    const flash_detail::ScoreScale<T> usual(heads_[r]);
+    return scaled_first_[r] ? usual.scaled_first() : usual;
+  }
+
+  void attempt() {
+    start();
+    for_each_block([&](Range keys) { add_block(keys); });
+  }
+  /// Returns whether a head must be computed again.
+  bool scale_first_where_far() {
+    bool any = false;
+    for (Index r = 0; r < count_; ++r) any |= scaled_first_[r] = !scale(r).apply && reach_[r] > scale(r).far;
+    return any;
+  }
 
   void start() {
     for (Index r = 0; r < count_; ++r) {
@@ -81,7 +95,7 @@ class FlashDecode {
       fill_row<T, Arch>(out_[r].output.row(0), T(0), out_[r].output.cols);
       if (out_[r].weights.data) fill_row<T, Arch>(out_[r].weights.row(0), T(0), out_[r].weights.cols);
       row_max_[r] = origin_[r] = lowest;
-      row_sum_[r] = 0;
+      row_sum_[r] = reach_[r] = 0;
     }
   }
 
@@ -163,6 +177,7 @@ class FlashDecode {
     const T past = origin_[r];
     row_max_[r] = reduce_max(largest);
     origin_[r] = scaled.apply ? row_max_[r] : row_max_[r] * scaled.exponent;
+    reach_[r] = std::max(reach_[r], std::abs(reference(r)));
     const T sum = weigh_row(r, scaled), gap = past - reference(r);
     const T factor = exp2_of(scaled.apply ? gap * scaled.exponent : gap);
     row_sum_[r] = heed::fma(row_sum_[r], factor, sum);
@@ -211,8 +226,11 @@ class FlashDecode {
     scale_row<T, Arch>(out_[r].output.row(0), out_[r].output.cols, inverse_[r]);
     if (out_[r].logsumexp)
       out_[r].logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scaled.to_natural(), heed::log(sum));
-    if (out_[r].row_max)
-      out_[r].row_max[0] = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+    if (out_[r].row_max) {
+      const T largest = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
+      const bool spoilt = std::isnan(sum) && largest < std::numeric_limits<T>::infinity();  // maxima pass over NaN
+      out_[r].row_max[0] = spoilt ? sum : largest;
+    }
     if (out_[r].entropy) out_[r].entropy[0] = 0;
   }
   void write_weights(Range keys) {
@@ -236,6 +254,8 @@ class FlashDecode {
   FlashDecodeScratch<T> scratch_{};
   Index count_ = 0;
   T row_max_[most], origin_[most], row_sum_[most], inverse_[most];
+  T reach_[most];  // the largest origin of any block, without its sign
+  bool scaled_first_[most] = {};
 };
 
 /// Computes the heads that were added. One function to instantiate for programs with many callers.
