@@ -67,10 +67,11 @@ struct RowReference {
   explicit RowReference(T logsumexp) {
     constexpr T log2e = std::numbers::log2e_v<T>;
     constexpr T log2e_rest = static_cast<T>(std::numbers::log2e_v<long double> - static_cast<long double>(log2e));
-    const T product = logsumexp * log2e;
+    const T product = heed::fma(logsumexp, log2e, T(0));  // no compiler merges it into the difference below
     const int whole = product > 0 ? static_cast<int>(std::min(product, T(12))) : 0;
     high = product - static_cast<T>(whole);
-    low = heed::fma(logsumexp, log2e, -product) + logsumexp * log2e_rest;
+    const T rest = heed::fma(logsumexp, log2e_rest, heed::fma(logsumexp, log2e, -product));
+    low = rest == rest ? rest : T(0);  // inf - inf
     unit = T(1) / static_cast<T>(1 << whole);
   }
 };
