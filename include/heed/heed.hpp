@@ -35,6 +35,7 @@
 #include <heed/attention/screened_weight.hpp>
 #include <heed/core/abi.hpp>
 #include <heed/core/check.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/display_width.hpp>
 #include <heed/core/executor.hpp>
 #include <heed/core/numeric.hpp>
@@ -65,6 +66,7 @@
 #include <heed/kernels/gemm_tile.hpp>
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/instances.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
 #include <heed/kernels/row_sums.hpp>

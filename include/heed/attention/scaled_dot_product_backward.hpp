@@ -275,4 +275,20 @@ void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type
   workspace.rewind(mark);
 }
 
+// What a program with HEED_EXTERN_TEMPLATES compiles once: heed/instances.hpp.
+#define HEED_ATTEND_BACKWARD_INSTANCES(declare, T)                                                                   \
+  declare AttentionGradients<T> detail::attend_backward_views<T>(                                                    \
+      const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,            \
+      const AttentionResult<T>&, const AttentionOptions<T>&, ExecutorRef, const ScoreModifier<T>*,                   \
+      const detail::ParameterParts&);                                                                                \
+  declare void attend_backward_into<T>(const AttentionGradientViews<T>&, const View<const T, 4>&,                    \
+                                       const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,    \
+                                       const AttentionOutputs<T>&, const AttentionOptions<T>&, Workspace&,           \
+                                       ExecutorRef);
+
+#if defined(HEED_EXTERN_TEMPLATES)
+HEED_ATTEND_BACKWARD_INSTANCES(extern template, float)
+HEED_ATTEND_BACKWARD_INSTANCES(extern template, double)
+#endif
+
 }  // namespace heed::inline HEED_ABI

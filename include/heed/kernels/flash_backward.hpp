@@ -6,6 +6,8 @@
 // all five products broadcast from a row or a column of S^T, K or V, so only Q^T and dO^T are packed. Sums are
 // accumulated in T: one chain per block of queries or of keys, blocks joined in their order.
 
+#include <numbers>
+
 #include <heed/kernels/finite.hpp>
 #include <heed/kernels/flash_scores.hpp>
 #include <heed/kernels/flash_weights.hpp>
@@ -54,6 +56,37 @@ struct FlashBackwardScratch {
 };
 
 namespace flash_detail {
+
+/// What a row's exponents are measured from: a weight is 2^(s c - L log2 e). Taken off in floats that is rounded to a
+/// part of L log2 e, for all of a row's weights alike, and then to a part of an exponent around -log2(key_length). So
+/// the product is kept as two numbers and a whole power of two, which is near it where the scores are near 0, is taken
+/// out of the exponents: d_key and d_value err by a tenth less, by a third where one query sees many keys.
+template <class T>
+struct RowReference {
+  T high, low, unit;
+  explicit RowReference(T logsumexp) {
+    constexpr T log2e = std::numbers::log2e_v<T>;
+    constexpr T log2e_rest = static_cast<T>(std::numbers::log2e_v<long double> - static_cast<long double>(log2e));
+    const T product = heed::fma(logsumexp, log2e, T(0));  // no compiler merges it into the difference below
+    const int whole = product > 0 ? static_cast<int>(std::min(product, T(12))) : 0;
+    high = product - static_cast<T>(whole);
+    const T rest = heed::fma(logsumexp, log2e_rest, heed::fma(logsumexp, log2e, -product));
+    low = rest == rest ? rest : T(0);  // inf - inf
+    unit = T(1) / static_cast<T>(1 << whole);
+  }
+};
+
+/// scores (keys, one register) become weights; high, low and unit as in RowReference.
+template <class T, class Arch>
+[[HEED_HOT_LOOP]] void recompute_weights(T* scores, Index keys, T exponent, const T* high, const T* low,
+                                         const T* unit) {
+  using B = Batch<T, Arch>;
+  const Exp2Nonpositive<T, Arch> exp2;
+  const B c(exponent), from = -heed::load<T, Arch>(high), rest = heed::load<T, Arch>(low);
+  const B factor = heed::load<T, Arch>(unit);
+  for (Index j = 0; j < keys; ++j, scores += FlashBlocks<T, Arch>::queries)
+    heed::store(scores, exp2(heed::fma(heed::load<T, Arch>(scores), c, from) - rest) * factor);
+}
 
 /// d_scores (keys, one register): d_weights -> weights (d_weights - delta). Masked: a weight of 0 passes nothing, even
 /// where the masked data is so large that d_weights overflowed.
@@ -112,14 +145,15 @@ class FlashBackward {
 
   /// What the exponents are measured from, and delta. Where one is no finite number, a weight of 0 hides nothing.
   void start_rows() {
-    std::fill_n(reference_, step, T(0));
-    std::fill_n(delta_, step, T(0));
+    for (T* const row : {reference_, reference_low_, unit_, delta_}) std::fill_n(row, step, T(0));
     choose_scale();
     for (Index i = 0; i < queries_.size(); ++i) {
       delta_[i] = dot<T, Arch>(d_output_.row(i), grad_.output.row(queries_.first + i), d_output_.cols);
       const T total = grad_.logsumexp[queries_.first + i];
       const bool empty = total == -std::numeric_limits<T>::infinity();
-      reference_[i] = empty ? T(0) : scale_.apply ? total : total * std::numbers::log2e_v<T>;
+      const flash_detail::RowReference<T> reference(empty ? T(0) : total);
+      reference_[i] = scale_.apply && !empty ? total : reference.high;
+      reference_low_[i] = reference.low, unit_[i] = reference.unit;
       queries_finite_ = queries_finite_ && std::isfinite(reference_[i]) && std::isfinite(delta_[i]);
     }
   }
@@ -137,7 +171,7 @@ class FlashBackward {
     alignas(64) T unused[step] = {};
     tile_.compute(place, scratch_.query, nullptr);
     tile_.multiply_keys(head_.value, scratch_.d_output, scratch_.d_scores, unused);
-    for (Index v = 0; v < tile_.vectors(); ++v) scale_.apply ? weigh<true>(v) : weigh<false>(v);
+    for (Index v = 0; v < tile_.vectors(); ++v) weigh(v);
     tile_.apply_dropout(scratch_.d_scores);
     const auto key = flash_detail::contiguous_rows(head_.key, place.keys.first, place.keys.size(), scratch_.key_rows);
     const bool careful = place.tile == Tile::mixed && !finite(place.keys, key);
@@ -155,12 +189,17 @@ class FlashBackward {
     return queries_finite_ && all_finite<T, Arch>(key) && all_finite<T, Arch>(value);
   }
 
-  template <bool Apply>
   void weigh(Index v) {
     const Range keys = tile_.vector_keys(v);
-    T* const column = scratch_.weights + keys.first * step + v * width;
-    flash_detail::weigh_scores<T, Arch, Apply>(column, keys.size(), scale_.exponent,
-                                               heed::load<T, Arch>(reference_ + v * width));
+    const Index at = v * width;
+    T* const column = scratch_.weights + keys.first * step + at;
+    if (scale_.apply) {
+      flash_detail::weigh_scores<T, Arch, true>(column, keys.size(), scale_.exponent,
+                                                heed::load<T, Arch>(reference_ + at));
+    } else {
+      flash_detail::recompute_weights<T, Arch>(column, keys.size(), scale_.exponent, reference_ + at,
+                                               reference_low_ + at, unit_ + at);
+    }
   }
   /// Pairs of the tile that the register cannot see get zeros, since a group of rows may reach over two registers.
   template <bool Masked>
@@ -271,6 +310,8 @@ class FlashBackward {
   MatrixView<const T> query_, d_output_;
   bool queries_finite_ = true;
   alignas(64) T reference_[Blocks::queries];
+  alignas(64) T reference_low_[Blocks::queries];
+  alignas(64) T unit_[Blocks::queries];
   alignas(64) T delta_[Blocks::queries];
 };
 

@@ -6,7 +6,7 @@
 #include <heed/attention/projection.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/parameters.hpp>
 
