@@ -69,7 +69,7 @@ template <class T, class Arch, bool Masked>
 
 }  // namespace flash_detail
 
-/// One head: run() for every block of queries, in their order. Gradients of keys and values add up over heads.
+/// One head. Gradients of keys and values add up over heads.
 template <class T, class Arch = default_arch>
 class FlashBackward {
  public:
@@ -78,11 +78,22 @@ class FlashBackward {
     tile_.keep_slopes(scratch.slopes);
   }
 
-  /// All queries.
-  void run() {
-    const Index end = std::min(head_.band.query_end, head_.query.rows);
-    for (Index first = 0; first < end; first += Blocks::queries) run({first, std::min(first + Blocks::queries, end)});
+  /// Blocks of `queries` in their order against blocks of `keys`; both begin at multiples of their blocks. Where keys
+  /// are cut into several runs, d_query is made of what tiles add to it, one after the other: a run writes tile (q, k),
+  /// counted from queries.first and the first key, to parts + (q * blocks of all keys + k) * part_size, zeros where it
+  /// adds nothing. Null: there is one run, and d_query is added to.
+  void run(Range queries, Range keys, T* parts) {
+    constexpr Index block = flash_detail::flash_keys;
+    const Index part = part_size(head_.query.cols), blocks = (head_.key.rows + block - 1) / block;
+    const Index end = std::min({queries.end, head_.band.query_end, head_.query.rows});
+    for (Index first = queries.first; first < queries.end; first += Blocks::queries) {
+      const Index at = ((first - queries.first) / Blocks::queries * blocks + keys.first / block) * part;
+      if (parts) fill_row<T, Arch>(parts + at, T(0), (keys.size() + block - 1) / block * part);
+      if (first < end) run_block({first, std::min(first + Blocks::queries, end)}, keys, parts ? parts + at : nullptr);
+    }
   }
+  /// Elements of what one tile adds to d_query: (queries of a block, head_dim).
+  static constexpr Index part_size(Index head_dim) { return Blocks::queries * head_dim; }
 
  private:
   using B = Batch<T, Arch>;
@@ -90,20 +101,23 @@ class FlashBackward {
   using Add = flash_detail::Add;
   static constexpr Index width = lanes<T, Arch>, step = Blocks::queries;
 
-  void run(Range queries) {
+  void run_block(Range queries, Range all, T* parts) {
     queries_ = queries;
-    const Range keys = head_.band.keys(queries);
     query_ = flash_detail::contiguous_rows(head_.query, queries.first, queries.size(), scratch_.query_rows);
     d_output_ = flash_detail::contiguous_rows(grad_.d_output, queries.first, queries.size(), scratch_.output_rows);
     queries_finite_ = all_finite<T, Arch>(query_) && all_finite<T, Arch>(d_output_);
     flash_detail::pack_transposed<T, Arch>(head_.query, queries.first, queries.size(), scale_.packed, scratch_.query);
     flash_detail::pack_transposed<T, Arch>(grad_.d_output, queries.first, queries.size(), T(1), scratch_.d_output);
     start_rows();
-    if (grad_.d_sink) add_sink_gradient();
+    if (grad_.d_sink && all.first == 0) add_sink_gradient();
     constexpr Index block = flash_detail::flash_keys;
+    const Range seen = head_.band.keys(queries), keys{std::max(seen.first, all.first), std::min(seen.end, all.end)};
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
       const Tile kind = head_.terms.visible_tile(queries, cut, head_.band.classify(queries, cut));
+      d_query_ = grad_.d_query.row_block(queries.first, queries.size());
+      if (parts)
+        d_query_ = {parts + (first - all.first) / block * part_size(query_.cols), queries.size(), query_.cols};
       if (kind != Tile::empty) add_tile({queries, cut, kind});
     }
   }
@@ -199,8 +213,8 @@ class FlashBackward {
       const Range seen = tile_.row_keys(i, rows);
       if (seen.empty()) return;
       flash_detail::product_rows<T, Arch, rows>({scratch_.d_scores + seen.first * step + i, 1, step},
-                                                key.row_block(seen.first, seen.size()),
-                                                grad_.d_query.row(queries_.first + i), grad_.d_query.stride, Add());
+                                                key.row_block(seen.first, seen.size()), d_query_.row(i),
+                                                d_query_.stride, Add());
     });
   }
 
@@ -235,7 +249,7 @@ class FlashBackward {
     }
     for (Index i = 0; i < queries_.size(); ++i) {
       const auto weight = [&](Index j) { return visible(i, j) ? &scratch_.d_scores[j * step + i] : nullptr; };
-      add_visible_rows(key, weight, grad_.d_query.row(queries_.first + i));
+      add_visible_rows(key, weight, d_query_.row(i));
     }
   }
   /// target += sum of *weight(n) times row n of x, over those that are not null.
@@ -255,15 +269,22 @@ class FlashBackward {
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_;
   MatrixView<const T> query_, d_output_;
+  MatrixView<T> d_query_;  // where the tile adds
   bool queries_finite_ = true;
   alignas(64) T reference_[Blocks::queries];
   alignas(64) T delta_[Blocks::queries];
 };
 
-/// The whole head. One function to instantiate for programs with many callers.
+/// FlashBackward::run. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch,
+                    Range queries, Range keys, T* parts) {
+  FlashBackward<T, Arch>(head, grad, scratch).run(queries, keys, parts);
+}
+/// The whole head.
 template <class T, class Arch = default_arch>
 void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch) {
-  FlashBackward<T, Arch>(head, grad, scratch).run();
+  flash_backward<T, Arch>(head, grad, scratch, {0, head.query.rows}, {0, head.key.rows}, nullptr);
 }
 
 }  // namespace heed::inline HEED_ABI

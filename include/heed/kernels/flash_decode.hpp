@@ -7,10 +7,9 @@
 // may differ from the block path's (SEMANTICS 27).
 
 #include <heed/kernels/finite.hpp>
-#include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_decode_scores.hpp>
 #include <heed/kernels/flash_weights.hpp>
 #include <heed/kernels/gemm_rows.hpp>
-#include <heed/kernels/registers.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -98,27 +97,11 @@ class FlashDecode {
     const Index at = keys.first % block;
     multiply({scratch_.query, key.cols, 1}, Transpose::yes, key, scratch_.scores + at, block);
     for (Index r = 0; r < count_; ++r) {
-      const ScoreTerms<T>& terms = heads_[r].terms;
       T* const row = scores(r) + at;
       std::fill(scores(r), row, lowest);
       std::fill(row + keys.size(), scores(r) + block, lowest);
-      if (scale(r).apply) scale_row<T, Arch>(row, keys.size(), scale(r).factor);
-      change_scores(terms, keys, row);
+      change_decode_scores<T, Arch>(heads_[r], scale(r), keys, row, nullptr);
     }
-  }
-
-  static void change_scores(const ScoreTerms<T>& terms, Range keys, T* row) {
-    if (terms.softcap > 0) {
-      const B cap(terms.softcap);
-      map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
-        part.store(row + j, cap * heed::tanh(part.load(row + j) / cap));
-      });
-    }
-    for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias_at(0, keys.first + j);
-    for (Index j = 0; j < keys.size() && terms.alibi_slope != 0; ++j)
-      row[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), row[j]);
-    for (Index j = 0; j < keys.size() && terms.mask_pairs(); ++j)
-      if (!terms.visible(0, keys.first + j)) row[j] = lowest;
   }
 
   void add_block(Range keys) {
