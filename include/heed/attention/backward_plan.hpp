@@ -15,7 +15,7 @@ template <class T>
 struct BackwardPlan {
   static constexpr Index key_block = flash_detail::flash_keys, query_block = flash_query_block<T>;
   /// What is kept of queries' gradients at a time, unless one block of queries of every unit takes more.
-  static constexpr std::size_t most_parts = std::size_t{8} << 20;
+  static constexpr std::size_t most_parts = std::size_t{4} << 20;
 
   AttentionShape shape;
   Index units, blocks;                 // key/value heads of samples; blocks of keys

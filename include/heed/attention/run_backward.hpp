@@ -128,10 +128,12 @@ class BackwardRun {
     const Index first = wave.first + block * plan_.query_block, count = std::min(plan_.query_block, wave.end - first);
     const MatrixView<T> sum =
         head_rows(target_.d_query, batch(unit), kv_head(unit) * group() + member).row_block(first, count);
-    const T* part = parts_ + (unit * plan_.wave + block) * plan_.row_parts();
+    const T* const parts = parts_ + (unit * plan_.wave + block) * plan_.row_parts();
+    const Range keys = call_.mask.band(batch(unit)).keys({first, first + count});
     clear(sum);
-    for (Index b = 0; b < plan_.blocks; ++b, part += FlashBackward<T>::part_size(sum.cols))
-      for (Index i = 0; i < count; ++i) add_row(sum.row(i), part + i * sum.cols, sum.cols);
+    for (Index b = keys.first / plan_.key_block; b * plan_.key_block < keys.end; ++b)
+      for (Index i = 0; i < count; ++i)
+        add_row(sum.row(i), parts + b * FlashBackward<T>::part_size(sum.cols) + i * sum.cols, sum.cols);
     scale_rows(sum);
   }
 

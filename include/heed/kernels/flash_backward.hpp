@@ -80,16 +80,15 @@ class FlashBackward {
 
   /// Blocks of `queries` in their order against blocks of `keys`; both begin at multiples of their blocks. Where keys
   /// are cut into several runs, d_query is made of what tiles add to it, one after the other: a run writes tile (q, k),
-  /// counted from queries.first and the first key, to parts + (q * blocks of all keys + k) * part_size, zeros where it
-  /// adds nothing. Null: there is one run, and d_query is added to.
+  /// counted from queries.first and the first key, to parts + (q * blocks of all keys + k) * part_size, those that the
+  /// band's keys of the block of queries reach into. Null: there is one run, and d_query is added to.
   void run(Range queries, Range keys, T* parts) {
     constexpr Index block = flash_detail::flash_keys;
     const Index part = part_size(head_.query.cols), blocks = (head_.key.rows + block - 1) / block;
     const Index end = std::min({queries.end, head_.band.query_end, head_.query.rows});
-    for (Index first = queries.first; first < queries.end; first += Blocks::queries) {
-      const Index at = ((first - queries.first) / Blocks::queries * blocks + keys.first / block) * part;
-      if (parts) fill_row<T, Arch>(parts + at, T(0), (keys.size() + block - 1) / block * part);
-      if (first < end) run_block({first, std::min(first + Blocks::queries, end)}, keys, parts ? parts + at : nullptr);
+    for (Index first = queries.first; first < end; first += Blocks::queries) {
+      run_block({first, std::min(first + Blocks::queries, end)}, keys, parts);
+      if (parts) parts += blocks * part;
     }
   }
   /// Elements of what one tile adds to d_query: (queries of a block, head_dim).
@@ -116,8 +115,10 @@ class FlashBackward {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
       const Tile kind = head_.terms.visible_tile(queries, cut, head_.band.classify(queries, cut));
       d_query_ = grad_.d_query.row_block(queries.first, queries.size());
-      if (parts)
-        d_query_ = {parts + (first - all.first) / block * part_size(query_.cols), queries.size(), query_.cols};
+      if (parts) {
+        d_query_ = {parts + first / block * part_size(query_.cols), queries.size(), query_.cols};
+        fill_row<T, Arch>(d_query_.data, T(0), part_size(query_.cols));
+      }
       if (kind != Tile::empty) add_tile({queries, cut, kind});
     }
   }
