@@ -23,6 +23,8 @@
   declare void flash_backward<T>(const FlashHead<T>&, const FlashGradients<T>&, const FlashBackwardScratch<T>&, Range, \
                                  Range, T*);                                                                           \
   declare void flash_decode<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&);                                         \
+  declare void flash_decode_chunk<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&, Index, T*);                        \
+  declare void flash_decode_join<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&, const T*);                          \
   declare void flash_decode_backward<T>(FlashDecodeBackward<T>&, Range, T*);                                           \
   declare T logsumexp_row<T>(const T*, Index);                                                                         \
   declare T softmax_row<T>(const T*, T*, Index, Index);                                                                \

@@ -30,6 +30,7 @@
 #include <heed/attention/ragged.hpp>
 #include <heed/attention/rotary.hpp>
 #include <heed/attention/run_backward.hpp>
+#include <heed/attention/run_decode.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
@@ -56,6 +57,7 @@
 #include <heed/kernels/flash_decode.hpp>
 #include <heed/kernels/flash_decode_backward.hpp>
 #include <heed/kernels/flash_decode_scores.hpp>
+#include <heed/kernels/flash_decode_state.hpp>
 #include <heed/kernels/flash_forward.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>

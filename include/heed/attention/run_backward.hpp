@@ -1,6 +1,6 @@
 #pragma once
 // A checked backward onto the fused kernels, cut as backward_plan.hpp says: tasks over keys write the gradients of
-// their keys and values and the parts of the queries' gradients, which are then summed in the order of the keys' blocks.
+// their keys and values and the parts of the queries' gradients, which are then summed in the order of blocks of keys.
 
 #include <heed/attention/backward_plan.hpp>
 #include <heed/attention/options.hpp>
