@@ -21,6 +21,7 @@
 #include <heed/attention/matmul.hpp>
 #include <heed/attention/memory_projection.hpp>
 #include <heed/attention/memory_read.hpp>
+#include <heed/attention/modifier.hpp>
 #include <heed/attention/options.hpp>
 #include <heed/attention/packed_weight.hpp>
 #include <heed/attention/paged_cache.hpp>
@@ -73,6 +74,7 @@
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
 #include <heed/kernels/row_sums.hpp>
+#include <heed/kernels/score_modifier.hpp>
 #include <heed/kernels/screen.hpp>
 #include <heed/kernels/softmax.hpp>
 #include <heed/models/beam.hpp>
@@ -102,6 +104,7 @@
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
+#include <heed/simd/dual.hpp>
 #include <heed/simd/exp2.hpp>
 #include <heed/simd/halves.hpp>
 #include <heed/simd/math.hpp>

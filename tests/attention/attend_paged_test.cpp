@@ -47,6 +47,17 @@ TEST_CASE("one query over pages has the bits of one over a contiguous cache", "[
   CHECK(same_tensor(paged.weights, wanted.weights));
 }
 
+TEST_CASE("callables over pages see each query's own index", "[attention]") {
+  const Problem problem(64);
+  const auto query = random_tensor<float, 4>({3, 6, 3, 8}, 4);
+  heed::AttentionOptions<float> options{.mask = heed::causal(heed::Corner::bottom_right)};
+  const auto change = [](auto s, auto at) { return s + at.query - 0.01f * heed::distance(at); };
+  const auto even = heed::mask([](auto at) { return at.key == 2 * heed::floor(at.key * 0.5f); });
+  const auto paged = heed::attend_paged(query, problem.cache, problem.sequences, options, change, even);
+  options.mask = options.mask & heed::key_lengths(problem.lengths);
+  CHECK(close_tensor(paged.output, in_double(heed::attend(query, problem.key, problem.value, options, change, even).output)));
+}
+
 TEST_CASE("several queries over pages are as many single ones", "[attention]") {
   const Problem problem(64);
   const auto query = random_tensor<float, 4>({3, 6, 3, 8}, 4);

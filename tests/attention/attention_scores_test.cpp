@@ -46,3 +46,15 @@ TEST_CASE("scores of shapes that do not fit are refused", "[attention]") {
   const auto q = random_tensor<float, 4>({2, 4, 5, 6}, 1), k = random_tensor<float, 4>({2, 3, 7, 6}, 2);
   CHECK(mentions(error_of([&] { heed::attention_scores(q, k, ScoreStage::scaled); }), {"attention_scores", "heads"}));
 }
+
+TEST_CASE("masked scores hold what callables change and hide", "[attention]") {
+  const auto query = random_tensor<double, 4>({2, 2, 3, 4}, 1), key = random_tensor<double, 4>({2, 1, 5, 4}, 2);
+  const auto change = [](auto s, auto at) { return 3 * s + at.key; };
+  const auto past = heed::mask([](auto at) { return at.key <= at.query; });
+  const auto plain = heed::attention_scores(query, key, heed::ScoreStage::capped);
+  const auto found = heed::attention_scores(query, key, heed::ScoreStage::masked, {}, change, past);
+  for (Index j = 0; j < 5; ++j) {
+    if (j <= 2) CHECK(found(1, 1, 2, j) == Approx(3 * plain(1, 1, 2, j) + double(j)));
+    if (j > 2) CHECK(found(1, 1, 2, j) == -infinite<double>);
+  }
+}

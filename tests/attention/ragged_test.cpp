@@ -36,6 +36,21 @@ bool same(const Tensor<float, 3>& packed, Index first, const Tensor<float, 4>& o
 
 }  // namespace
 
+TEST_CASE("a packed batch takes callables, which count from each sequence's first token", "[attention]") {
+  const Packed in;
+  const RaggedLayout layout{queries, keys};
+  const auto slopes = random_tensor<float, 1>({heads}, 8);
+  AttentionOptions<float> named{.alibi_slopes = slopes, .return_logsumexp = true}, plain{.return_logsumexp = true};
+  const auto alibi = [&](auto s, auto at) { return s - slopes(at.head) * distance(at); };
+  const auto wanted = attend_ragged(in.query, in.key, in.value, layout, named);
+  const auto found = attend_ragged(in.query, in.key, in.value, layout, plain, alibi);
+  CHECK(close_tensor(found.output, in_double(wanted.output)));
+  const auto grad = attend_ragged_backward(in.d_output, in.query, in.key, in.value, layout, found, plain, alibi);
+  const auto wanted_grad = attend_ragged_backward(in.d_output, in.query, in.key, in.value, layout, wanted, named);
+  CHECK(close_tensor(grad.query, in_double(wanted_grad.query)));
+  CHECK(close_tensor(grad.key, in_double(wanted_grad.key)));
+}
+
 TEST_CASE("a packed batch has the bits of one call per sequence, forward and backward", "[attention]") {
   const Packed in;
   AttentionOptions<float> options{.return_logsumexp = true};

@@ -41,6 +41,14 @@ struct Problem {
   }
 };
 
+/// height tanh(score), the height learned.
+struct Gate {
+  Tensor<double, 1> height = zeros<double, 1>({1});
+  static void fields(auto&& visit, auto&... self) { visit("height", self.height...); }
+  auto operator()(auto score, auto at) const { return score + height(0) * heed::tanh(score) - 0.1 * distance(at); }
+  void backward(double score, auto, double d_score, Gate& grad) const { grad.height(0) += d_score * std::tanh(score); }
+};
+
 template <class T>
 bool same_gradients(const AttentionGradients<T>& a, const AttentionGradients<T>& b) {
   return same_tensor(a.query, b.query) && same_tensor(a.key, b.key) && same_tensor(a.value, b.value) &&
@@ -111,4 +119,32 @@ TEST_CASE("gradients of one query with every option are central differences", "[
   check_central_differences(flat(in.value), flat(found.value), loss);
   check_central_differences(flat(bias), flat(found.bias), loss);
   check_central_differences(flat(sink), flat(found.sink), loss);
+}
+
+TEST_CASE("callables have the gradients of central differences for one query, the same bits on any threads",
+          "[attention]") {
+  Problem<double> in(1, 6, 1, 1, GENERATE(9, 2100));
+  in.options.mask = causal(Corner::bottom_right);
+  in.options.softcap = 4;
+  Gate gate, d_gate, again;
+  gate.height(0) = 0.7;
+  const auto odd = mask([](auto at) { return at.key != 2; });
+  const auto forward = attend(in.query, in.key, in.value, in.options, score(gate), odd);
+  const auto run = [&](Gate& grad, ExecutorRef executor) {
+    return attend_backward(in.d_output, in.query, in.key, in.value, forward, in.options, executor, score(gate, grad),
+                           odd);
+  };
+  Serial serial;
+  const auto found = run(d_gate, serial);
+  Backwards executor{16};
+  CHECK(same_gradients(run(again, executor), found));
+  CHECK(same_tensor(again.height, d_gate.height));
+  const auto loss = [&] {
+    return weighted_sum(attend(in.query, in.key, in.value, in.options, score(gate), odd).output, in.d_output);
+  };
+  check_central_differences(flat(in.query), flat(found.query), loss);
+  check_central_differences(flat(gate.height), flat(d_gate.height), loss);
+  if (in.key.dimension(2) > 9) return;
+  check_central_differences(flat(in.key), flat(found.key), loss);
+  check_central_differences(flat(in.value), flat(found.value), loss);
 }

@@ -1,5 +1,6 @@
 # awk -v folder=DIR -f extract.awk PAGE.md: writes the ```cpp blocks of a page as programs into DIR.
-# A block with main() becomes <page>_<line>.cpp as it is. All others become functions of one file, <page>.cpp: their
+# A block with main() becomes <page>_<line>.cpp as it is; one that begins with a struct stands at file level of <page>.cpp,
+# where structs may have templates. All others become functions of that file: their
 # #include lines move to its top; what a reader takes for granted stands in the page, unseen, as
 #   <!-- cpp
 #   declarations before the next block, inside its function (or at file level after a line "//file")
@@ -9,6 +10,8 @@ function flush_block(   i) {
     file = folder "/" page "_" start ".cpp"
     printf "%s", body > file
     close(file)
+  } else if (body ~ /^struct /) {
+    functions = functions "#line " start + 1 " \"" FILENAME "\"\n" body
   } else {
     count = split(body, lines, "\n")
     code = ""

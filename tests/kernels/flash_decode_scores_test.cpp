@@ -18,7 +18,7 @@ TEMPLATE_TEST_CASE("products become scores in the order of the terms, masked one
   const auto products = random_numbers<TestType>(keys.size(), 6, 5);
   auto scores = products, slopes = filled<TestType>(keys.size(), TestType(42));
   flash_detail::change_decode_scores<TestType, default_arch>(
-      problem.head, flash_detail::ScoreScale<TestType>(problem.head), keys, scores.data(), slopes.data());
+      problem.head, flash_detail::ScoreScale<TestType>(problem.head), keys, {.scores = scores.data(), .slopes = slopes.data()});
   for (Index j = 0; j < keys.size(); ++j) {
     const auto at = std::size_t(j);
     const double bounded = std::tanh(double(problem.head.scale) * double(products[at]) / 2);
@@ -33,6 +33,6 @@ TEST_CASE("scores without terms are their products", "[kernels]") {
   FlashProblem<float> problem(1, 4, 3, 2);
   std::vector<float> scores{1, -2, 3, 4};
   flash_detail::change_decode_scores<float, default_arch>(
-      problem.head, flash_detail::ScoreScale<float>(problem.head), {0, 4}, scores.data(), nullptr);
+      problem.head, flash_detail::ScoreScale<float>(problem.head), {0, 4}, {.scores = scores.data()});
   CHECK(scores == std::vector<float>{1, -2, 3, 4});
 }

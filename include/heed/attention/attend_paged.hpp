@@ -66,6 +66,7 @@ FlashHead<T> one_query(FlashHead<T> head, Index i) {
   if (head.terms.allowed) head.terms.allowed += i * head.terms.allowed_query_step;
   if (head.terms.query_segments) head.terms.query_segments += i * head.terms.query_segment_step;
   head.terms.alibi_offset += i;
+  head.place.first_query += i;
   return head;
 }
 
@@ -107,11 +108,12 @@ void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, co
 /// query (batch, heads, query_length, head_dim) against sequences[b] of the cache -> output (batch, heads, query_length,
 /// value_dim) and what the options ask for. Key lengths are the sequences'; the other constraints are the options': with
 /// causal(Corner::bottom_right) the queries are each sequence's newest steps. Dropout is refused. Cost: heads * length *
-/// (head_dim + value_dim) multiply-adds per query, one pass over the pages. Throws heed::Error before any work.
-template <TensorLike<4> Q>
+/// (head_dim + value_dim) multiply-adds per query, one pass over the pages. Callables (modifier.hpp), and an executor before
+/// them, come last. Throws heed::Error before any work.
+template <TensorLike<4> Q, AttentionCallable<scalar_t<Q>>... F>
 AttentionResult<scalar_t<Q>> attend_paged(const Q& query, const PagedKeyValueCache<scalar_t<Q>>& cache,
-                                          std::span<const Index> sequences, AttentionOptions<scalar_t<Q>> options = {},
-                                          ExecutorRef executor = default_executor()) {
+                                          std::span<const Index> sequences, AttentionOptions<scalar_t<Q>> options,
+                                          ExecutorRef executor, const F&... callables) {
   using T = scalar_t<Q>;
   const char* const function = "attend_paged";
   const View<const T, 4> queries(query);
@@ -129,12 +131,19 @@ AttentionResult<scalar_t<Q>> attend_paged(const Q& query, const PagedKeyValueCac
   const auto stand_in = [&](const T* data, Index width) {  // of the right extents; the pages are read instead
     return View<const T, 4>(data, {all[0], all[1], all[2], width}, {0, 0, 0, 1});
   };
+  const detail::Callables<T, F...> own(callables...);
   const AttentionCall<T> call(function, queries, stand_in(cache.key_rows(0, 0), config.head_dim),
-                              stand_in(cache.value_rows(0, 0), config.value_dim), options);
+                              stand_in(cache.value_rows(0, 0), config.value_dim), options, own.modifier());
   AttentionResult<T> result;
   const AttentionOutputs<T> outputs = detail::make_outputs(result, call.shape, options);
   detail::attend_pages(call, pages, outputs, executor);
   return result;
+}
+template <TensorLike<4> Q, AttentionCallable<scalar_t<Q>>... F>
+AttentionResult<scalar_t<Q>> attend_paged(const Q& query, const PagedKeyValueCache<scalar_t<Q>>& cache,
+                                          std::span<const Index> sequences,
+                                          const AttentionOptions<scalar_t<Q>>& options = {}, const F&... callables) {
+  return heed::attend_paged(query, cache, sequences, options, default_executor(), callables...);
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -2,12 +2,15 @@
 // AttentionCall: one scaled dot-product call, checked: views, scale, mask and bias that fit each other. Everything that
 // can be wrong with a call is found here, before any allocation that depends on it and before any write.
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/check_view.hpp>
 #include <heed/attention/options.hpp>
+#include <heed/kernels/score_modifier.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -92,7 +95,7 @@ void check_per_head(const char* function, const char* argument, const View<const
 
 }  // namespace detail
 
-/// Views and options of a call that is legal.
+/// Views, options and callables of a call that is legal.
 template <Real T>
 struct AttentionCall {
   View<const T, 4> query, key, value;
@@ -104,11 +107,12 @@ struct AttentionCall {
   View<const T, 1> alibi_slopes, sink;  // (heads) or null
   double dropout;                       // the probability
   CoordinateBits bits;                  // of the dropout
-  Index first_sample = 0;               // the place in the whole batch of this call's sample 0: dropout's coordinate
+  const ScoreModifier<T>* modifier = nullptr;  // of callables that outlive the call
+  Index first_sample = 0;  // the place in the whole batch of this call's sample 0: dropout's coordinate
 
   /// Throws heed::Error naming `function`.
   AttentionCall(const char* function, const View<const T, 4>& q, const View<const T, 4>& k, const View<const T, 4>& v,
-                const AttentionOptions<T>& options)
+                const AttentionOptions<T>& options, const ScoreModifier<T>* callables = nullptr)
       : query(q),
         key(k),
         value(v),
@@ -120,14 +124,31 @@ struct AttentionCall {
         alibi_slopes(options.alibi_slopes),
         sink(options.sink),
         dropout(options.dropout.probability),
-        bits(options.dropout.rng.value_or(Rng{})) {
+        bits(options.dropout.rng.value_or(Rng{})),
+        modifier(callables) {
     detail::check_attention_numbers(function, options);
     bias.check_against(function, "bias", shape.weights());
     detail::check_per_head(function, "alibi_slopes", alibi_slopes, shape.heads);
     detail::check_per_head(function, "sink", sink, shape.heads);
+    if (modifier) check_positions(function);
   }
 
   Index kv_head(Index head) const { return head / shape.heads_per_kv_head(); }
+
+ private:
+  /// Callables are told positions as numbers in T: refuses sequences where those are not exact.
+  void check_positions(const char* function) const {
+    constexpr Index limit = Index{1} << std::numeric_limits<T>::digits;
+    Index largest = std::max(shape.query_length, shape.key_length);
+    for (Index b = 0; b < shape.batch; ++b) {
+      const Index offset = mask.position_offset(b);
+      largest = std::max({largest, -offset, offset + shape.query_length});
+    }
+    check(largest <= limit, [&] {
+      return std::string(function) + ": a score or mask callable with positions up to " + std::to_string(largest) +
+             ", wanted at most " + std::to_string(limit) + ": beyond that they are not exact";
+    });
+  }
 };
 
 }  // namespace heed::inline HEED_ABI

@@ -15,7 +15,7 @@ namespace heed::inline HEED_ABI {
 enum class ScoreStage {
   scaled,   // scale * query . key
   capped,   // then the soft cap, where there is one
-  masked,   // then bias and ALiBi; -inf where a pair is masked
+  masked,   // then a score callable, bias and ALiBi; -inf where a pair is masked
   weights,  // then the softmax: what attend() returns as weights
 };
 
@@ -38,7 +38,14 @@ void head_scores(const FlashHead<T>& head, ScoreStage stage, MatrixView<T> score
       score *= head.scale;
       if (stage == ScoreStage::scaled) continue;
       if (terms.softcap > 0) score = terms.softcap * std::tanh(score / terms.softcap);
-      if (stage == ScoreStage::capped) continue;
+    }
+    if (stage == ScoreStage::scaled || stage == ScoreStage::capped) continue;
+    if (head.modifies()) {
+      const ScorePart<T> all{.scores = scores.row(i), .step = 1, .query = i, .queries = 1, .key = 0, .keys = scores.cols};
+      head.modifier->change_row(head.modifier->score, head.place, all);
+    }
+    for (Index j = 0; j < scores.cols; ++j) {
+      T& score = scores(i, j);
       score = fnma(terms.alibi_slope, terms.distance(i, j), score + terms.bias_at(i, j));
       if (!head.visible(i, j)) score = -std::numeric_limits<T>::infinity();
     }
@@ -48,18 +55,20 @@ void head_scores(const FlashHead<T>& head, ScoreStage stage, MatrixView<T> score
 }  // namespace detail
 
 /// query (batch, heads, query_length, head_dim), key (batch, kv_heads, key_length, head_dim) and a call's options -> scores
-/// (batch, heads, query_length, key_length) at a stage. Throws heed::Error for shapes and options that do not fit.
-template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K>
+/// (batch, heads, query_length, key_length) at a stage. Callables (modifier.hpp), and an executor before them, come last.
+/// Throws heed::Error for shapes and options that do not fit.
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionCallable<scalar_t<Q>>... F>
 Tensor<scalar_t<Q>, 4> attention_scores(const Q& query, const K& key, ScoreStage stage,
-                                        const AttentionOptions<scalar_t<Q>>& options = {},
-                                        ExecutorRef executor = default_executor()) {
+                                        const AttentionOptions<scalar_t<Q>>& options, ExecutorRef executor,
+                                        const F&... callables) {
   using T = scalar_t<Q>;
   const View<const T, 4> keys(key);
-  const AttentionCall<T> call("attention_scores", query, keys, keys, options);
+  const detail::Callables<T, F...> own(callables...);
+  const AttentionCall<T> call("attention_scores", query, keys, keys, options, own.modifier());
   if (stage == ScoreStage::weights) {
     AttentionOptions<T> all = options;
     all.return_weights = true;
-    return std::move(attend(query, keys, keys, all, executor).weights);
+    return std::move(attend(query, keys, keys, all, executor, callables...).weights);
   }
   Tensor<T, 4> scores(call.shape.weights());
   const View<T, 4> view(scores);
@@ -69,6 +78,11 @@ Tensor<scalar_t<Q>, 4> attention_scores(const Q& query, const K& key, ScoreStage
                         detail::head_rows(view, task / heads, task % heads));
   });
   return scores;
+}
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionCallable<scalar_t<Q>>... F>
+Tensor<scalar_t<Q>, 4> attention_scores(const Q& query, const K& key, ScoreStage stage,
+                                        const AttentionOptions<scalar_t<Q>>& options = {}, const F&... callables) {
+  return heed::attention_scores(query, key, stage, options, default_executor(), callables...);
 }
 
 }  // namespace heed::inline HEED_ABI

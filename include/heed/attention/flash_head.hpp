@@ -67,7 +67,9 @@ FlashHead<T> flash_head(const AttentionCall<T>& call, Index batch, Index head) {
           .band = call.mask.band(batch),
           .terms = head_terms(call, batch, head),
           .dropout = head_dropout(call, batch, head),
-          .sink = call.sink.data ? &call.sink(head) : nullptr};
+          .sink = call.sink.data ? &call.sink(head) : nullptr,
+          .modifier = call.modifier,
+          .place = {.batch = call.first_sample + batch, .head = head, .offset = call.mask.position_offset(batch)}};
 }
 
 /// The bytes of what `make` takes.

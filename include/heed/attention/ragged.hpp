@@ -77,12 +77,12 @@ View<T, 3> sequence(const View<T, 2>& x, std::span<const Index> starts, std::siz
 template <class T, class F>
 void for_each_sequence(const char* function, const View<const T, 3>& query, const View<const T, 3>& key,
                        const View<const T, 3>& value, const RaggedLayout& layout, const AttentionOptions<T>& options,
-                       const F& f) {
+                       const ScoreModifier<T>* modifier, const F& f) {
   for (std::size_t s = 0; s + 1 < layout.queries.size(); ++s) {
     AttentionOptions<T> own = options;
     if (!options.mask.offsets.empty()) own.mask.offsets = options.mask.offsets.subspan(s, 1);
     AttentionCall<T> call(function, sequence(query, layout.queries, s), sequence(key, layout.keys, s),
-                          sequence(value, layout.keys, s), own);
+                          sequence(value, layout.keys, s), own, modifier);
     call.first_sample = static_cast<Index>(s);
     f(call, s);
   }
@@ -91,17 +91,21 @@ void for_each_sequence(const char* function, const View<const T, 3>& query, cons
 template <Real T>
 RaggedResult<T> attend_ragged_views(const View<const T, 3>& query, const View<const T, 3>& key,
                                     const View<const T, 3>& value, const RaggedLayout& layout,
-                                    const AttentionOptions<T>& options, ExecutorRef executor) {
+                                    const AttentionOptions<T>& options, ExecutorRef executor,
+                                    const ScoreModifier<T>* modifier) {
   const char* const function = "attend_ragged";
   check_ragged(function, query, key, layout, options);
   check_input(function, "value", value);
   check_shape(function, "value", Extents<2>{value.dimension(0), value.dimension(1)},
               Extents<2>{key.dimension(0), key.dimension(1)});
-  for_each_sequence<T>(function, query, key, value, layout, options, [](const auto&, std::size_t) {});  // checks all
+  const auto for_each = [&](const auto& f) {
+    for_each_sequence<T>(function, query, key, value, layout, options, modifier, f);
+  };
+  for_each([](const auto&, std::size_t) {});  // checks all
   RaggedResult<T> result;
   result.output.resize(query.dimension(0), query.dimension(1), value.dimension(2));
   if (options.return_logsumexp) result.logsumexp.resize(query.dimension(1), query.dimension(0));
-  for_each_sequence<T>(function, query, key, value, layout, options, [&](const AttentionCall<T>& call, std::size_t s) {
+  for_each([&](const AttentionCall<T>& call, std::size_t s) {
     AttentionOutputs<T> target{.output = sequence(View<T, 3>(result.output), layout.queries, s)};
     if (options.return_logsumexp) target.logsumexp = sequence(View<T, 2>(result.logsumexp), layout.queries, s);
     Workspace& workspace = thread_workspace();
@@ -116,7 +120,8 @@ template <Real T>
 RaggedGradients<T> attend_ragged_backward_views(const View<const T, 3>& d_output, const View<const T, 3>& query,
                                                 const View<const T, 3>& key, const View<const T, 3>& value,
                                                 const RaggedLayout& layout, const RaggedResult<T>& forward,
-                                                const AttentionOptions<T>& options, ExecutorRef executor) {
+                                                const AttentionOptions<T>& options, ExecutorRef executor,
+                                                const ScoreModifier<T>* modifier, const ParameterParts& parameters) {
   const char* const function = "attend_ragged_backward";
   check_ragged(function, query, key, layout, options);
   const Index tokens = query.dimension(0), heads = query.dimension(1);
@@ -126,7 +131,7 @@ RaggedGradients<T> attend_ragged_backward_views(const View<const T, 3>& d_output
   check_shape(function, "forward.logsumexp", extents(forward.logsumexp), Extents<2>{heads, tokens});
   RaggedGradients<T> grad{zeros<T, 3>(query.extents), zeros<T, 3>(key.extents), zeros<T, 3>(value.extents), {}};
   if (options.sink.data) grad.sink = zeros<T, 1>({heads});
-  for_each_sequence<T>(function, query, key, value, layout, options, [&](const AttentionCall<T>& call, std::size_t s) {
+  const auto run = [&](const AttentionCall<T>& call, std::size_t s) {
     Tensor<T, 1> sink = zeros<T, 1>({options.sink.data ? heads : 0});
     const auto of_keys = [&](Tensor<T, 3>& x) { return sequence(View<T, 3>(x), layout.keys, s); };
     const BackwardTarget<T> target{sequence(d_output, layout.queries, s),
@@ -136,10 +141,12 @@ RaggedGradients<T> attend_ragged_backward_views(const View<const T, 3>& d_output
                                    of_keys(grad.key),
                                    of_keys(grad.value),
                                    {},
-                                   options.sink.data ? sink.data() : nullptr};
+                                   options.sink.data ? sink.data() : nullptr,
+                                   parameters};
     run_backward(call, target, executor);
     add_row(grad.sink.data(), sink.data(), sink.size());
-  });
+  };
+  for_each_sequence<T>(function, query, key, value, layout, options, modifier, run);
   return grad;
 }
 
@@ -152,23 +159,43 @@ concept RaggedInput = TensorLike<X, 3> && std::same_as<scalar_t<X>, T>;
 /// query (query tokens, heads, head_dim), key (key tokens, kv_heads, head_dim), value (key tokens, kv_heads,
 /// value_dim).
 /// Options as attend has them, but for what names a sample's own rows and columns (lengths, boolean masks, segments,
-/// biases): causal corners are those of each sequence. Throws heed::Error before anything is computed.
-template <TensorLike<3> Q, RaggedInput<scalar_t<Q>> K, RaggedInput<scalar_t<Q>> V>
+/// biases): causal corners are those of each sequence. Callables (modifier.hpp), and an executor before them, come last.
+/// Throws heed::Error before anything is computed.
+template <TensorLike<3> Q, RaggedInput<scalar_t<Q>> K, RaggedInput<scalar_t<Q>> V, AttentionCallable<scalar_t<Q>>... F>
 RaggedResult<scalar_t<Q>> attend_ragged(const Q& query, const K& key, const V& value, const RaggedLayout& layout,
-                                        const AttentionOptions<scalar_t<Q>>& options = {},
-                                        ExecutorRef executor = default_executor()) {
-  return detail::attend_ragged_views<scalar_t<Q>>(query, key, value, layout, options, executor);
+                                        const AttentionOptions<scalar_t<Q>>& options, ExecutorRef executor,
+                                        const F&... callables) {
+  const detail::Callables<scalar_t<Q>, F...> own(callables...);
+  return detail::attend_ragged_views<scalar_t<Q>>(query, key, value, layout, options, executor, own.modifier());
+}
+template <TensorLike<3> Q, RaggedInput<scalar_t<Q>> K, RaggedInput<scalar_t<Q>> V, AttentionCallable<scalar_t<Q>>... F>
+RaggedResult<scalar_t<Q>> attend_ragged(const Q& query, const K& key, const V& value, const RaggedLayout& layout,
+                                        const AttentionOptions<scalar_t<Q>>& options = {}, const F&... callables) {
+  return heed::attend_ragged(query, key, value, layout, options, default_executor(), callables...);
 }
 
-/// Gradients for d_output (query tokens, heads, value_dim), given what attend_ragged returned with return_logsumexp.
-template <TensorLike<3> D, RaggedInput<scalar_t<D>> Q, RaggedInput<scalar_t<D>> K, RaggedInput<scalar_t<D>> V>
+/// Gradients for d_output (query tokens, heads, value_dim), given what attend_ragged returned with return_logsumexp and the
+/// same callables: score(f, grad) adds the gradient of f's parameters to grad.
+template <TensorLike<3> D, RaggedInput<scalar_t<D>> Q, RaggedInput<scalar_t<D>> K, RaggedInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
+RaggedGradients<scalar_t<D>> attend_ragged_backward(const D& d_output, const Q& query, const K& key, const V& value,
+                                                    const RaggedLayout& layout,
+                                                    const RaggedResult<scalar_t<D>>& forward,
+                                                    const AttentionOptions<scalar_t<D>>& options, ExecutorRef executor,
+                                                    const F&... callables) {
+  detail::Callables<scalar_t<D>, F...> own(callables...);
+  return detail::attend_ragged_backward_views<scalar_t<D>>(d_output, query, key, value, layout, forward, options,
+                                                           executor, own.modifier(), own.parameters());
+}
+template <TensorLike<3> D, RaggedInput<scalar_t<D>> Q, RaggedInput<scalar_t<D>> K, RaggedInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
 RaggedGradients<scalar_t<D>> attend_ragged_backward(const D& d_output, const Q& query, const K& key, const V& value,
                                                     const RaggedLayout& layout,
                                                     const RaggedResult<scalar_t<D>>& forward,
                                                     const AttentionOptions<scalar_t<D>>& options = {},
-                                                    ExecutorRef executor = default_executor()) {
-  return detail::attend_ragged_backward_views<scalar_t<D>>(d_output, query, key, value, layout, forward, options,
-                                                           executor);
+                                                    const F&... callables) {
+  return heed::attend_ragged_backward(d_output, query, key, value, layout, forward, options, default_executor(),
+                                      callables...);
 }
 
 }  // namespace heed::inline HEED_ABI

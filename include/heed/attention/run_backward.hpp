@@ -3,7 +3,7 @@
 // their keys and values and the parts of the queries' gradients, which are then summed in the order of blocks of keys.
 
 #include <heed/attention/backward_plan.hpp>
-#include <heed/attention/options.hpp>
+#include <heed/attention/modifier.hpp>
 #include <heed/core/executor.hpp>
 
 namespace heed::inline HEED_ABI {
@@ -18,6 +18,7 @@ struct BackwardTarget {
   View<T, 4> d_query, d_key, d_value;  // rows contiguous; written
   View<T, 4> d_bias;                   // zero at first; null when the call has no bias
   T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
+  ParameterParts parameters = {};
 };
 
 template <class T>
@@ -76,6 +77,13 @@ class BackwardRun {
   void scale_rows(const MatrixView<T>& x) const {
     for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), x.cols, call_.scale);
   }
+  FlashHead<T> own_head(Index sample, Index head) const {
+    FlashHead<T> one = flash_head(call_, sample, head);
+    const ParameterParts& parameters = target_.parameters;
+    const Index unit = sample * call_.shape.kv_heads + call_.kv_head(head);
+    if (parameters.owner) one.parameter_gradient = parameters.part(parameters.owner, unit);
+    return one;
+  }
   MatrixView<T> d_key(Index unit, Range keys) const {
     return head_rows(target_.d_key, batch(unit), kv_head(unit)).row_block(keys.first, keys.size());
   }
@@ -99,7 +107,7 @@ class BackwardRun {
   void add_blocks(Index sample, Index head, Range queries, Range keys, ScratchPieces memory, T* parts) const {
     const AttentionShape& shape = call_.shape;
     const auto scratch = FlashBackwardScratch<T>::make(shape.head_dim, shape.value_dim, memory);
-    const FlashHead<T> one = flash_head(call_, sample, head);
+    const FlashHead<T> one = own_head(sample, head);
     flash_backward(one, head_gradients(call_, target_, sample, head), scratch, queries, keys, parts);
   }
 
@@ -160,7 +168,7 @@ class BackwardRun {
       FlashDecodeBackward<T> heads(scratch, first == begin ? Accumulate::no : Accumulate::yes,
                                    last == end ? call_.scale : T(1));
       for (Index head = first; head < last; ++head)
-        heads.add(flash_head(call_, batch(unit), head), head_gradients(call_, target_, batch(unit), head));
+        heads.add(own_head(batch(unit), head), head_gradients(call_, target_, batch(unit), head));
       T* const parts = parts_ + (batch(unit) * shape.heads + first) * plan_.head_parts();
       flash_decode_backward(heads, plan_.chunk(chunk), plan_.chunks == 1 ? nullptr : parts);
     }
@@ -183,14 +191,18 @@ void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target,
     for (const View<T, 4>* const x : {&target.d_query, &target.d_key, &target.d_value}) clear(*x);
     return;
   }
-  // A bias that repeats over samples, heads or keys sums over tasks: then they run in their order.
+  // A bias that repeats over samples or heads sums over tasks: then they run in their order. One that repeats over
+  // keys, and a callable's parameters, sum over keys: then those are one task's.
   const auto repeats = [&](int axis, Index count) { return target.d_bias.dimension(axis) == 1 && count > 1; };
   Serial serial;
   const bool ordered = target.d_bias.data && (repeats(0, shape.batch) || repeats(1, shape.kv_heads));
   BackwardPlan<T> plan(shape, executor.concurrency());
-  if (ordered || (target.d_bias.data && repeats(3, shape.key_length))) plan.keep_whole();
+  const ParameterParts& parameters = target.parameters;
+  if (ordered || parameters.owner || (target.d_bias.data && repeats(3, shape.key_length))) plan.keep_whole();
   const std::size_t mark = workspace.used();
+  if (parameters.owner) parameters.make(parameters.owner, plan.units);
   BackwardRun<T>(call, target, plan, workspace, ordered ? ExecutorRef(serial) : executor).run();
+  if (parameters.owner) parameters.add_up(parameters.owner);
   workspace.rewind(mark);
 }
 

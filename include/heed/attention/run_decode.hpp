@@ -1,7 +1,7 @@
 #pragma once
 // One query per head on any number of threads: a task takes the heads that share keys, some of them where they are
-// many; where tasks are too few for the threads, each is cut into chunks of keys, whose parts are joined afterwards as a
-// single task joins them, so no cut changes a bit (SEMANTICS 27).
+// many; where tasks are too few for the threads, each is cut into chunks of keys, whose parts are joined afterwards as
+// a single task joins them, so no cut changes a bit (SEMANTICS 27).
 
 #include <heed/attention/flash_head.hpp>
 #include <heed/core/executor.hpp>

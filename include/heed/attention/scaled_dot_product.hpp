@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include <heed/attention/modifier.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/core/thread_pool.hpp>
 #include <heed/core/workspace.hpp>
@@ -29,12 +30,15 @@ AttentionShape attention_shape(const View<const T, 4>& query, const View<const T
 /// Attention into the caller's memory, without heap or locks of its own. query (batch, heads, query_length, head_dim),
 /// key (batch, kv_heads, key_length, head_dim), value (batch, kv_heads, key_length, value_dim), any strides; heads is a
 /// multiple of kv_heads. Outputs: rows contiguous, apart from the inputs and each other; the others
-/// are written where their view is given (the return_* options are not read). Throws heed::Error before any write.
-template <Real T>
+/// are written where their view is given (the return_* options are not read). Callables: modifier.hpp. Throws heed::Error
+/// before any write.
+template <Real T, AttentionCallable<T>... F>
 void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<View<const T, 4>>& query,
                  const std::type_identity_t<View<const T, 4>>& key, const std::type_identity_t<View<const T, 4>>& value,
-                 const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace, ExecutorRef executor) {
-  const AttentionCall<T> call("attend_into", query, key, value, options);
+                 const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace, ExecutorRef executor,
+                 const F&... callables) {
+  const detail::Callables<T, F...> own(callables...);
+  const AttentionCall<T> call("attend_into", query, key, value, options, own.modifier());
   detail::OutputCheck<T>("attend_into", call).check(outputs);
   const std::size_t wanted = workspace_bytes<T>(call.shape, options, executor.concurrency());
   check(workspace.size() - workspace.used() >= wanted, [&] {
@@ -74,8 +78,8 @@ AttentionOutputs<T> make_outputs(AttentionResult<T>& result, const AttentionShap
 template <Real T>
 AttentionResult<T> attend_views(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
                                 const View<const T, 4>& value, const AttentionOptions<T>& options,
-                                ExecutorRef executor) {
-  const AttentionCall<T> call(function, query, key, value, options);
+                                ExecutorRef executor, const ScoreModifier<T>* modifier = nullptr) {
+  const AttentionCall<T> call(function, query, key, value, options, modifier);
   AttentionResult<T> result;
   const AttentionOutputs<T> target = make_outputs(result, call.shape, options);
   Workspace& workspace = thread_workspace();
@@ -93,27 +97,44 @@ concept AttentionInput = TensorLike<X, 4> && std::same_as<scalar_t<X>, T>;
 
 /// Attention with everything that can be asked for: .output, and .weights, .logsumexp, ... where the options say so.
 /// Shapes as attend_into; query, key and value are tensors, TensorMaps or views of the same element type, in any
-/// layout.
-template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V>
+/// layout. Callables of one's own, and an executor before them, come last: modifier.hpp.
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V,
+          AttentionCallable<scalar_t<Q>>... F>
 AttentionResult<scalar_t<Q>> attend(const Q& query, const K& key, const V& value,
-                                    const AttentionOptions<scalar_t<Q>>& options = {},
-                                    ExecutorRef executor = default_executor()) {
-  return detail::attend_views<scalar_t<Q>>("attend", query, key, value, options, executor);
+                                    const AttentionOptions<scalar_t<Q>>& options, ExecutorRef executor,
+                                    const F&... callables) {
+  const detail::Callables<scalar_t<Q>, F...> own(callables...);
+  return detail::attend_views<scalar_t<Q>>("attend", query, key, value, options, executor, own.modifier());
+}
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V,
+          AttentionCallable<scalar_t<Q>>... F>
+AttentionResult<scalar_t<Q>> attend(const Q& query, const K& key, const V& value,
+                                    const AttentionOptions<scalar_t<Q>>& options = {}, const F&... callables) {
+  return heed::attend(query, key, value, options, default_executor(), callables...);
 }
 
 /// The output of attention alone. Options that ask for more are refused: attend returns it.
-template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V>
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V,
+          AttentionCallable<scalar_t<Q>>... F>
 Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key, const V& value,
-                                                    const AttentionOptions<scalar_t<Q>>& options = {},
-                                                    ExecutorRef executor = default_executor()) {
+                                                    const AttentionOptions<scalar_t<Q>>& options, ExecutorRef executor,
+                                                    const F&... callables) {
+  const char* const function = "scaled_dot_product_attention";
   const bool more = options.return_weights || options.return_logsumexp || options.return_row_max ||
                     options.return_entropy || options.return_key_sums;
-  check(!more, [] {
-    return std::string(
-        "scaled_dot_product_attention: a return_* option (return_weights, return_logsumexp, ...) is set, wanted none: "
-        "attend returns them");
+  check(!more, [&] {
+    return std::string(function) +
+           ": a return_* option (return_weights, return_logsumexp, ...) is set, wanted none: attend returns them";
   });
-  return detail::attend_views<scalar_t<Q>>("scaled_dot_product_attention", query, key, value, options, executor).output;
+  const detail::Callables<scalar_t<Q>, F...> own(callables...);
+  return detail::attend_views<scalar_t<Q>>(function, query, key, value, options, executor, own.modifier()).output;
+}
+template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V,
+          AttentionCallable<scalar_t<Q>>... F>
+Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key, const V& value,
+                                                    const AttentionOptions<scalar_t<Q>>& options = {},
+                                                    const F&... callables) {
+  return heed::scaled_dot_product_attention(query, key, value, options, default_executor(), callables...);
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -35,16 +35,18 @@ template <Real T>
 AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, const View<const T, 4>& query,
                                             const View<const T, 4>& key, const View<const T, 4>& value,
                                             const AttentionResult<T>& forward, const AttentionOptions<T>& options,
-                                            ExecutorRef executor) {
+                                            ExecutorRef executor, const ScoreModifier<T>* modifier,
+                                            const ParameterParts& parameters) {
   const char* const function = "attend_backward";
-  const AttentionCall<T> call(function, query, key, value, options);
+  const AttentionCall<T> call(function, query, key, value, options, modifier);
   const AttentionShape& shape = call.shape;
   check_forward(function, call, d_output, extents(forward.output), extents(forward.logsumexp));
   AttentionGradients<T> grad;
   grad.query.resize(shape.query());
   grad.key.resize(shape.key());
   grad.value.resize(shape.value());
-  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr};
+  BackwardTarget<T> target{d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value, {}, nullptr,
+                           parameters};
   if (call.bias) {
     grad.bias = zeros<T, 4>(call.bias.view.extents);
     target.d_bias = grad.bias;
@@ -65,14 +67,26 @@ AttentionGradients<T> attend_backward_views(const View<const T, 4>& d_output, co
 
 /// Gradients for d_output (batch, heads, query_length, value_dim), given the inputs, the options and what attend
 /// returned for them with return_logsumexp. Gradients of key and value are summed over the query heads that share them,
-/// that of the bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. Throws
-/// heed::Error.
-template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V>
+/// that of the bias over the axes where it repeats. Pairs that are masked pass nothing, whatever they hold. The
+/// forward's callables come last, score(f, grad) in the place of f where the gradient of f's parameters is wanted: it is
+/// added to grad. Throws heed::Error.
+template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
+AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
+                                                const AttentionResult<scalar_t<D>>& forward,
+                                                const AttentionOptions<scalar_t<D>>& options, ExecutorRef executor,
+                                                const F&... callables) {
+  detail::Callables<scalar_t<D>, F...> own(callables...);
+  return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor,
+                                                    own.modifier(), own.parameters());
+}
+template <TensorLike<4> D, AttentionInput<scalar_t<D>> Q, AttentionInput<scalar_t<D>> K, AttentionInput<scalar_t<D>> V,
+          AttentionCallable<scalar_t<D>>... F>
 AttentionGradients<scalar_t<D>> attend_backward(const D& d_output, const Q& query, const K& key, const V& value,
                                                 const AttentionResult<scalar_t<D>>& forward,
                                                 const AttentionOptions<scalar_t<D>>& options = {},
-                                                ExecutorRef executor = default_executor()) {
-  return detail::attend_backward_views<scalar_t<D>>(d_output, query, key, value, forward, options, executor);
+                                                const F&... callables) {
+  return heed::attend_backward(d_output, query, key, value, forward, options, default_executor(), callables...);
 }
 
 /// Where attend_backward_into() writes: rows contiguous, apart from everything that is read and from each other.
@@ -122,17 +136,19 @@ std::size_t backward_workspace_bytes(const AttentionShape& shape, const Attentio
          detail::BackwardPlan<T>(shape, concurrency).bytes();
 }
 
-/// attend_backward into the caller's memory, without heap or locks of its own. output and logsumexp are the forward's.
-/// Gradients are written, not added to. Throws heed::Error before any write.
-template <Real T>
+/// attend_backward into the caller's memory, without heap or locks of its own (but score(f, grad) keeps a copy of grad per
+/// sample and key/value head meanwhile). output and logsumexp are the forward's. Gradients are written, not added to, but
+/// for that of a callable's parameters. Throws heed::Error before any write.
+template <Real T, AttentionCallable<T>... F>
 void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type_identity_t<View<const T, 4>>& d_output,
                           const std::type_identity_t<View<const T, 4>>& query,
                           const std::type_identity_t<View<const T, 4>>& key,
                           const std::type_identity_t<View<const T, 4>>& value, const AttentionOutputs<T>& forward,
                           const std::type_identity_t<AttentionOptions<T>>& options, Workspace& workspace,
-                          ExecutorRef executor) {
+                          ExecutorRef executor, const F&... callables) {
   const char* const function = "attend_backward_into";
-  const AttentionCall<T> call(function, query, key, value, options);
+  detail::Callables<T, F...> own(callables...);
+  const AttentionCall<T> call(function, query, key, value, options, own.modifier());
   const AttentionShape& shape = call.shape;
   detail::check_forward<T>(function, call, d_output, forward.output.extents, forward.logsumexp.extents);
   check_output(function, "forward.output", forward.output);
@@ -149,7 +165,7 @@ void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type
   std::fill_n(sinks, shape.batch * shape.heads, T(0));
   detail::run_backward<T>(call,
                           {d_output, forward.output, forward.logsumexp, grad.query, grad.key, grad.value,
-                           call.bias ? grad.bias : View<T, 4>{}, call.sink.data ? sinks : nullptr},
+                           call.bias ? grad.bias : View<T, 4>{}, call.sink.data ? sinks : nullptr, own.parameters()},
                           workspace, executor);
   for (Index h = 0; h < shape.heads && call.sink.data; ++h) {
     grad.sink(h) = 0;

@@ -30,8 +30,8 @@ struct FlashGradients {
 /// One worker's memory.
 template <class T>
 struct FlashBackwardScratch {
-  T *query, *d_output, *weights, *d_scores, *slopes;    // packed operands and tiles
-  T *query_rows, *key_rows, *value_rows, *output_rows;  // copies where rows are not contiguous
+  T *query, *d_output, *weights, *d_scores, *slopes, *inputs;  // packed operands and tiles
+  T *query_rows, *key_rows, *value_rows, *output_rows;         // copies where rows are not contiguous
   T* sum;
 
   template <class Arch = default_arch, class Take>
@@ -43,6 +43,7 @@ struct FlashBackwardScratch {
     take(s.weights, keys * queries);
     take(s.d_scores, keys * queries);
     take(s.slopes, keys * queries);
+    take(s.inputs, keys * queries);
     take(s.query_rows, queries * head_dim);
     take(s.key_rows, keys * head_dim);
     take(s.value_rows, keys * value_dim);
@@ -76,6 +77,7 @@ class FlashBackward {
   FlashBackward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch)
       : head_(head), grad_(grad), scratch_(scratch), scale_(head), tile_(head, scale_, scratch.weights) {
     tile_.keep_slopes(scratch.slopes);
+    if (head.parameter_gradient) tile_.keep_inputs(scratch.inputs);
   }
 
   /// Blocks of `queries` in their order against blocks of `keys`; both begin at multiples of their blocks. Where keys
@@ -113,12 +115,12 @@ class FlashBackward {
     const Range seen = head_.band.keys(queries), keys{std::max(seen.first, all.first), std::min(seen.end, all.end)};
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
-      const Tile kind = head_.terms.visible_tile(queries, cut, head_.band.classify(queries, cut));
       d_query_ = grad_.d_query.row_block(queries.first, queries.size());
       if (parts) {
         d_query_ = {parts + first / block * part_size(query_.cols), queries.size(), query_.cols};
         fill_row<T, Arch>(d_query_.data, T(0), part_size(query_.cols));
       }
+      const Tile kind = head_.visible_tile(queries, cut);
       if (kind != Tile::empty) add_tile({queries, cut, kind});
     }
   }
@@ -148,6 +150,7 @@ class FlashBackward {
     if (careful) clear_masked();
     tile_.apply_dropout(scratch_.weights);
     if (grad_.d_bias) add_bias_gradient();
+    if (head_.parameter_gradient) tile_.add_parameter_gradient(scratch_.d_scores);
     for (Index v = 0; v < tile_.vectors() && tile_.has_slopes(); ++v) multiply_slopes(v);
     careful ? add_visible_products(key) : add_products(key);
   }

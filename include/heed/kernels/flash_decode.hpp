@@ -142,7 +142,7 @@ class FlashDecode {
       T* const row = scores(r) + at;
       std::fill(scores(r), row, lowest);
       std::fill(row + keys.size(), scores(r) + block, lowest);
-      change_decode_scores<T, Arch>(heads_[r], scale(r), keys, row, nullptr);
+      change_decode_scores<T, Arch>(heads_[r], scale(r), keys, {.scores = row});
     }
   }
 
@@ -159,7 +159,7 @@ class FlashDecode {
     for (Index r = 0; r < count_; ++r) {
       T* const product = scratch_.product + r * cols;
       const MatrixView<const T> row(product, 1, cols);
-      if (heads_[r].terms.mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
+      if (heads_[r].mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
       T* const sum = sum_[r];
       const B old_factor(factor[r]);
       map_registers<T, Arch>(cols, [&](Index e, auto part) {

@@ -16,7 +16,7 @@ namespace heed::inline HEED_ABI {
 /// One worker's memory.
 template <class T>
 struct FlashDecodeBackwardScratch {
-  T *packed, *query, *d_output, *weights, *d_scores, *slopes, *key, *value, *products, *gemm;
+  T *packed, *query, *d_output, *weights, *d_scores, *slopes, *inputs, *key, *value, *products, *gemm;
 
   template <class Arch = default_arch, class Take>
   static FlashDecodeBackwardScratch make(Index head_dim, Index value_dim, Take&& take) {
@@ -28,6 +28,7 @@ struct FlashDecodeBackwardScratch {
     take(s.weights, heads * keys);
     take(s.d_scores, heads * keys);
     take(s.slopes, keys);
+    take(s.inputs, keys);
     take(s.key, keys * head_dim);
     take(s.value, keys * value_dim);
     take(s.products, heads * head_dim);
@@ -155,7 +156,9 @@ class FlashDecodeBackward {
     const FlashHead<T>& head = heads_[r];
     const flash_detail::ScoreScale<T> scaled = scale(r);
     T *const weight = weights(r), *const d_score = d_scores(r);
-    flash_detail::change_decode_scores<T, Arch>(head, scaled, keys, weight, scratch_.slopes);
+    T* const slopes = head.has_slopes() ? scratch_.slopes : nullptr;
+    const flash_detail::DecodeScores<T> row{weight, slopes, head.parameter_gradient ? scratch_.inputs : nullptr};
+    flash_detail::change_decode_scores<T, Arch>(head, scaled, keys, row);
     const bool drops = head.dropout.threshold != 0;
     for (Index j = 0; j < keys.size() && drops; ++j) d_score[j] *= head.dropout.factor(0, keys.first + j);
     const Exp2Nonpositive<T, Arch> exp2;
@@ -170,11 +173,17 @@ class FlashDecodeBackward {
     for (Index j = 0; j < keys.size() && drops; ++j) weight[j] *= head.dropout.factor(0, keys.first + j);
     for (Index j = 0; j < keys.size() && grad_[r].d_bias; ++j)
       grad_[r].d_bias[(keys.first + j) * grad_[r].d_bias_key_step] += d_score[j];
-    for (Index j = 0; j < keys.size() && head.terms.softcap > 0; ++j)
-      d_score[j] = d_score[j] == T(0) ? T(0) : d_score[j] * scratch_.slopes[j];
+    if (head.parameter_gradient) add_parameter_gradient(head, keys, d_score);
+    for (Index j = 0; j < keys.size() && slopes; ++j)
+      d_score[j] = d_score[j] == T(0) ? T(0) : d_score[j] * slopes[j];
+  }
+  void add_parameter_gradient(const FlashHead<T>& head, Range keys, T* d_score) const {
+    const ScorePart<T> all{.scores = d_score, .step = 1, .query = 0, .queries = 1, .key = keys.first,
+                           .keys = keys.size(), .inputs = scratch_.inputs};
+    head.modifier->add_gradient(head.modifier->score, head.place, all, head.parameter_gradient);
   }
   bool masks_pairs() const {
-    return std::any_of(heads_, heads_ + count_, [](const FlashHead<T>& head) { return head.terms.mask_pairs(); });
+    return std::any_of(heads_, heads_ + count_, [](const FlashHead<T>& head) { return head.mask_pairs(); });
   }
 
   /// y (keys, cols) = [y +] sum over heads of its factor of the key times its row of x, times scale.

@@ -11,26 +11,40 @@ namespace heed::inline HEED_ABI {
 
 namespace flash_detail {
 
-/// row (keys): products with `keys` become scores, masked ones -inf. slopes (keys), may be null: the derivatives of
-/// changed scores by the scaled products, written where the terms have any but 1 (a soft cap).
+/// What a row of scores is computed into, each (keys).
+template <class T>
+struct DecodeScores {
+  T* scores;             // products at first
+  T* slopes = nullptr;   // null: not wanted. Derivatives of the scores by the scaled products, where head.has_slopes()
+  T* inputs = nullptr;   // null: not wanted. What the head's modifier was given
+};
+
+/// Products with `keys` become scores, masked ones -inf.
 template <class T, class Arch>
-void change_decode_scores(const FlashHead<T>& head, const ScoreScale<T>& scale, Range keys, T* row, T* slopes) {
+void change_decode_scores(const FlashHead<T>& head, const ScoreScale<T>& scale, Range keys,
+                          const DecodeScores<T>& row) {
   using B = Batch<T, Arch>;
   const ScoreTerms<T>& terms = head.terms;
-  if (scale.apply) scale_row<T, Arch>(row, keys.size(), scale.factor);
+  T *const scores = row.scores, *const slopes = row.slopes;
+  if (scale.apply) scale_row<T, Arch>(scores, keys.size(), scale.factor);
+  if (slopes) fill_row<T, Arch>(slopes, T(1), keys.size());
   if (terms.softcap > 0) {
     const B cap(terms.softcap), one(T(1));
     map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
-      const B bounded = heed::tanh(part.load(row + j) / cap);
+      const B bounded = heed::tanh(part.load(scores + j) / cap);
       if (slopes) part.store(slopes + j, heed::fnma(bounded, bounded, one));
-      part.store(row + j, cap * bounded);
+      part.store(scores + j, cap * bounded);
     });
   }
-  for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias_at(0, keys.first + j);
+  const ScorePart<T> all{.scores = scores, .step = 1, .query = 0, .queries = 1, .key = keys.first, .keys = keys.size(),
+                         .slopes = slopes, .inputs = row.inputs};
+  if (head.modifies()) head.modifier->change_row(head.modifier->score, head.place, all);
+  for (Index j = 0; j < keys.size() && terms.bias; ++j) scores[j] += terms.bias_at(0, keys.first + j);
   for (Index j = 0; j < keys.size() && terms.alibi_slope != 0; ++j)
-    row[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), row[j]);
+    scores[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), scores[j]);
   for (Index j = 0; j < keys.size() && terms.mask_pairs(); ++j)
-    if (!terms.visible(0, keys.first + j)) row[j] = -std::numeric_limits<T>::infinity();
+    if (!terms.visible(0, keys.first + j)) scores[j] = -std::numeric_limits<T>::infinity();
+  if (head.masks()) head.modifier->mask_row(head.modifier->mask, head.place, all);
 }
 
 }  // namespace flash_detail

@@ -80,7 +80,7 @@ class FlashForward {
     constexpr Index block = flash_detail::flash_keys;
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
-      const Tile kind = head_.terms.visible_tile(seen_, cut, head_.band.classify(seen_, cut));
+      const Tile kind = head_.visible_tile(seen_, cut);
       if (kind != Tile::empty) f(flash_detail::TilePlace{seen_, cut, kind});
     }
   }

@@ -1,6 +1,6 @@
 #pragma once
-// One tile of transposed scores, S^T (keys, queries): scaled products, what is added to them, and masks, in the order
-// of SEMANTICS 2. The fused forward and backward both begin here, so they see the same bits.
+// One tile of transposed scores, S^T (keys, queries): scaled products, what changes them, what is added, and masks, in
+// the order of SEMANTICS 2. The fused forward and backward both begin here, so they see the same bits.
 
 #include <heed/kernels/flash_terms.hpp>
 #include <heed/simd/math.hpp>
@@ -45,7 +45,9 @@ class ScoreTile {
   /// From now on the derivatives of changed scores by the products are kept here, in a tile's layout, where the terms
   /// have any but 1 (has_slopes).
   void keep_slopes(T* slopes) { slopes_ = slopes; }
-  bool has_slopes() const { return head_.terms.softcap > 0; }
+  bool has_slopes() const { return head_.has_slopes(); }
+  /// And the scores that the score callable is given, the same way.
+  void keep_inputs(T* inputs) { inputs_ = inputs; }
 
   const TilePlace& place() const { return place_; }
   Index vectors() const { return (place_.queries.size() + width - 1) / width; }
@@ -78,6 +80,16 @@ class ScoreTile {
     });
   }
 
+  /// Adds what the tile's derivatives by changed scores give the callable's parameters.
+  void add_parameter_gradient(T* d_scores) const {
+    for (Index v = 0; v < vectors(); ++v) {
+      ScorePart<T> part = column(v, d_scores);
+      part.inputs = column(v, inputs_).scores;
+      part.queries = std::min(width, place_.queries.size() - v * width);
+      head_.modifier->add_gradient(head_.modifier->score, head_.place, part, head_.parameter_gradient);
+    }
+  }
+
   /// Multiplies a tile of weights (or of their gradients) by what dropout leaves.
   void apply_dropout(T* weights) const {
     const ScoreDropout<T>& dropout = head_.dropout;
@@ -101,12 +113,12 @@ class ScoreTile {
     for (Index j = keys.first; j < keys.end; ++j) heed::store(at(v, j), f(heed::load<T, Arch>(at(v, j)), j));
   }
 
-  /// This is where a score modifier belongs: after the soft cap, with its derivative multiplied into the slopes.
   void add_terms(Index v) const {
     const B factor(scale_.factor);
     const ScoreTerms<T>& terms = head_.terms;
     for_scores(v, [&](const B& s, Index) { return s * factor; });
     if (terms.softcap > 0) cap_scores(v, terms.softcap);
+    if (head_.modifies()) modify_scores(v);
     if (terms.bias) add_bias(v);
     if (terms.alibi_slope != 0) add_alibi(v);
   }
@@ -117,6 +129,25 @@ class ScoreTile {
       if (slopes_) heed::store(slopes_ + j * step + v * width, heed::fnma(bounded, bounded, one));
       return c * bounded;
     });
+  }
+  /// A register's queries and the keys that they may see, with the tile's `of` as its scores.
+  ScorePart<T> column(Index v, T* of) const {
+    const Range keys = vector_keys(v);
+    return {.scores = of + keys.first * step + v * width,
+            .step = step,
+            .query = place_.queries.first + v * width,
+            .queries = width,
+            .key = place_.keys.first + keys.first,
+            .keys = keys.size()};
+  }
+  void modify_scores(Index v) const {
+    ScorePart<T> part = column(v, scores_);
+    if (slopes_) {
+      part.slopes = column(v, slopes_).scores;
+      for (Index j = 0; j < part.keys && head_.terms.softcap <= 0; ++j) heed::store(part.slopes + j * step, B(T(1)));
+    }
+    if (inputs_) part.inputs = column(v, inputs_).scores;
+    head_.modifier->change_column(head_.modifier->score, head_.place, part);
   }
   void add_alibi(Index v) const {
     const ScoreTerms<T>& terms = head_.terms;
@@ -173,6 +204,7 @@ class ScoreTile {
     };
     if (terms.allowed) for_columns(v, terms.allowed, terms.allowed_query_step, terms.allowed_key_step, hide);
     if (terms.query_segments) for_segments(v, hide);
+    if (head_.masks()) head_.modifier->mask_column(head_.modifier->mask, head_.place, column(v, scores_));
   }
   void mask_keys(Index v, Range keys) const {
     const Index base = place_.queries.first + v * width;
@@ -212,6 +244,7 @@ class ScoreTile {
   const ScoreScale<T>& scale_;
   T* const scores_;
   T* slopes_ = nullptr;
+  T* inputs_ = nullptr;
   TilePlace place_{};
 };
 

@@ -1,6 +1,6 @@
 #pragma once
-// One head as the fused kernels take it: matrices, the terms that enter its scores, masks, dropout, sink, and where its
-// results go. Everything is read in place.
+// One head as the fused kernels take it: matrices, the terms that enter its scores, masks, callables, dropout, sink, and
+// where its results go. Everything is read in place.
 
 #include <cmath>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include <heed/core/random.hpp>
 #include <heed/kernels/flash_band.hpp>
 #include <heed/kernels/flash_pack.hpp>
+#include <heed/kernels/score_modifier.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -94,12 +95,29 @@ struct FlashHead {
   ScoreTerms<T> terms;
   ScoreDropout<T> dropout;
   const T* sink = nullptr;  // one more logit in every row's denominator, neither scaled, capped nor masked
+  const ScoreModifier<T>* modifier = nullptr;  // the call's callables
+  void* parameter_gradient = nullptr;          // of the modifier's score, where it is added; null: not wanted
+  HeadPlace place = {};
 
-  bool visible(Index i, Index j) const { return band.visible(i, j) && terms.visible(i, j); }
+  bool modifies() const { return modifier && modifier->score; }
+  bool masks() const { return modifier && modifier->mask; }
+  bool change_scores() const { return modifies() || terms.change_scores(); }
+  /// Whether the derivative of a score by its product may be another than the scale.
+  bool has_slopes() const { return modifies() || terms.softcap > 0; }
+  bool mask_pairs() const { return masks() || terms.mask_pairs(); }
+  bool visible(Index i, Index j) const {
+    return band.visible(i, j) && terms.visible(i, j) && (!masks() || modifier->visible(modifier->mask, place, i, j));
+  }
+  Tile visible_tile(Range queries, Range keys) const {
+    const Tile tile = terms.visible_tile(queries, keys, band.classify(queries, keys));
+    if (!masks() || tile == Tile::empty) return tile;
+    const Tile own = modifier->classify(modifier->mask, place, queries, keys);
+    return own == Tile::full ? tile : own;
+  }
   bool sees_any(Index i) const {
     const Range keys = band.keys({i, i + 1});
     for (Index j = keys.first; j < keys.end; ++j)
-      if (terms.visible(i, j)) return true;
+      if (visible(i, j)) return true;
     return false;
   }
   /// The logsumexp of a row that sees nothing.
@@ -132,7 +150,7 @@ struct ScoreScale {
   T exponent;  // from a score's units to powers of two
 
   explicit ScoreScale(const FlashHead<T>& head)
-      : apply(head.terms.change_scores() || std::abs(head.scale) > T(0x1p60)),
+      : apply(head.change_scores() || std::abs(head.scale) > T(0x1p60)),
         packed(head.scale < 0 ? T(-1) : head.scale == 0 ? T(0) : T(1)),
         factor(std::abs(head.scale)),
         exponent(apply || head.scale == 0 ? std::numbers::log2e_v<T> : factor * std::numbers::log2e_v<T>) {}

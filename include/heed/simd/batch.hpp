@@ -3,13 +3,15 @@
 // AVX-512, max of NaN, reductions, masked tails.
 //
 // The operations are function objects, not functions: an unqualified fma(a, b, c) inside heed must never find
-// xsimd::fma through its arguments. Outside heed write heed::fma, heed::select, ...
+// xsimd::fma through its arguments. Outside heed write heed::fma, heed::select, ... A type of one's own joins them
+// through functions beside it, fma_of, select_of, ... (dual.hpp).
 
 #include <cassert>
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include <heed/simd/codegen.hpp>
 
@@ -56,6 +58,9 @@ struct Fma {
     if constexpr (fused) return std::fma(a, b, c);
     return a * b + c;
   }
+  auto operator()(const auto& a, const auto& b, const auto& c) const -> decltype(fma_of(a, b, c)) {
+    return fma_of(a, b, c);
+  }
 };
 
 struct Fnma {
@@ -72,16 +77,24 @@ struct Fnma {
     if constexpr (fused) return std::fma(-a, b, c);
     return c - a * b;
   }
+  auto operator()(const auto& a, const auto& b, const auto& c) const -> decltype(fnma_of(a, b, c)) {
+    return fnma_of(a, b, c);
+  }
 };
 
 struct Select {
+  // What is selected may be a scalar too: T and Arch are the mask's.
   template <Real T, class Arch>
-  Batch<T, Arch> operator()(const BatchMask<T, Arch>& mask, const Batch<T, Arch>& a, const Batch<T, Arch>& b) const {
+  Batch<T, Arch> operator()(const BatchMask<T, Arch>& mask, const std::type_identity_t<Batch<T, Arch>>& a,
+                            const std::type_identity_t<Batch<T, Arch>>& b) const {
     return xsimd::select(mask, a, b);
   }
-  template <Real T>
-  T operator()(bool mask, T a, T b) const {
+  template <Real T, Real U>
+  std::common_type_t<T, U> operator()(bool mask, T a, U b) const {
     return mask ? a : b;
+  }
+  auto operator()(const auto& mask, const auto& a, const auto& b) const -> decltype(select_of(mask, a, b)) {
+    return select_of(mask, a, b);
   }
 };
 
@@ -101,6 +114,7 @@ struct Maximum {
   T operator()(T a, T b) const {
     return a > b || a != a ? a : b;
   }
+  auto operator()(const auto& a, const auto& b) const -> decltype(maximum_of(a, b)) { return maximum_of(a, b); }
 };
 
 struct Minimum {
@@ -118,6 +132,7 @@ struct Minimum {
   T operator()(T a, T b) const {
     return a < b || a != a ? a : b;
   }
+  auto operator()(const auto& a, const auto& b) const -> decltype(minimum_of(a, b)) { return minimum_of(a, b); }
 };
 
 // One instruction on x86, where it is a > b ? a : b.

@@ -183,6 +183,25 @@ inline Batch<T, Arch> log_batch(const Batch<T, Arch>& x) {
   return heed::select(x < B(T(0)), B(Limits::quiet_NaN()), heed::select(x == B(T(0)), B(-Limits::infinity()), finite));
 }
 
+template <class T, class Arch>
+inline Batch<T, Arch> sqrt_batch(const Batch<T, Arch>& x) {
+#if defined(__AVX512F__)  // the unmasked forms: g++ 12 warns of its own header
+  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_sqrt_ps(0xffff, x);
+  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_sqrt_pd(0xff, x);
+#endif
+  return xsimd::sqrt(x);
+}
+
+template <class T, class Arch>
+inline Batch<T, Arch> floor_batch(const Batch<T, Arch>& x) {
+#if defined(__AVX512F__)
+  constexpr int down = _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC;
+  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_roundscale_ps(0xffff, x, down);
+  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_roundscale_pd(0xff, x, down);
+#endif
+  return xsimd::floor(x);
+}
+
 // erf(x) = x + x P(x^2) near 0, else 1 - exp(-x^2) Q((|x| - 2) / (|x| + 2)).
 template <class T, class Arch>
 inline Batch<T, Arch> erf_batch(const Batch<T, Arch>& x) {
@@ -208,6 +227,7 @@ struct Elementwise {
     heed::store(buffer.data(), Derived::apply(Batch<T>(x)));
     return buffer[0];
   }
+  auto operator()(const auto& x) const -> decltype(apply_to(Derived(), x)) { return apply_to(Derived(), x); }
 };
 struct Exp : Elementwise<Exp> {
   static auto apply(const auto& x) { return exp_batch(x); }
@@ -224,6 +244,15 @@ struct Sigmoid : Elementwise<Sigmoid> {
 struct Erf : Elementwise<Erf> {
   static auto apply(const auto& x) { return erf_batch(x); }
 };
+struct Abs : Elementwise<Abs> {
+  static auto apply(const auto& x) { return xsimd::abs(x); }
+};
+struct Floor : Elementwise<Floor> {
+  static auto apply(const auto& x) { return floor_batch(x); }
+};
+struct Sqrt : Elementwise<Sqrt> {
+  static auto apply(const auto& x) { return sqrt_batch(x); }
+};
 
 }  // namespace simd_detail
 
@@ -236,5 +265,9 @@ inline constexpr simd_detail::Tanh tanh;
 inline constexpr simd_detail::Sigmoid sigmoid;
 /// 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.
 inline constexpr simd_detail::Erf erf;
+inline constexpr simd_detail::Abs abs;
+/// The largest whole number that is not above x.
+inline constexpr simd_detail::Floor floor;
+inline constexpr simd_detail::Sqrt sqrt;
 
 }  // namespace heed::inline HEED_ABI
