@@ -27,8 +27,10 @@ Registry all_operations() {
   add_elementwise(registry);
   add_gru(registry);
   add_keras_attention(registry);
+  add_keras_multi_head(registry);
   add_keras_optimizer(registry);
   add_layers(registry);
+  add_multi_head(registry);
   add_onnx_attention(registry);
   add_optimizer(registry);
   add_position(registry);

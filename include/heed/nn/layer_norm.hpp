@@ -13,6 +13,7 @@
 #include <heed/kernels/normalization.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/parameters.hpp>
+#include <heed/nn/row_blocks.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -67,12 +68,17 @@ struct LayerNorm {
       cache->x.assign(x.data(), x.data() + x.size());
       cache->moments.resize(static_cast<std::size_t>(rows));
     }
-    for_each_block(rows, executor, [&](Index, Index row) {
-      const RowMoments<T> moments = layer_norm_row(x.data() + row * size, data(weight), data(bias),
-                                                   static_cast<T>(epsilon), y.data() + row * size, size);
-      if (cache) cache->moments[static_cast<std::size_t>(row)] = moments;
-    });
+    forward_into({x.data(), rows, size}, {y.data(), rows, size}, cache ? cache->moments.data() : nullptr, executor);
     return y;
+  }
+  /// The same for rows (rows, elements of shape); moments (rows) may be null, y may be x.
+  void forward_into(const MatrixView<const T>& x, const MatrixView<T>& y, RowMoments<T>* moments,
+                    ExecutorRef executor = default_executor()) const {
+    detail::for_each_row(x.rows, executor, [&](Index, Index row) {
+      const RowMoments<T> found =
+          layer_norm_row(x.row(row), data(weight), data(bias), static_cast<T>(epsilon), y.row(row), x.cols);
+      if (moments) moments[row] = found;
+    });
   }
 
   /// d_y -> d_x, both of x's shape; adds to grad. Rows are summed in fixed blocks that are joined in order.
@@ -84,39 +90,30 @@ struct LayerNorm {
     check_shape("LayerNorm::backward", "grad.weight", extents(grad.weight), extents(weight));
     check_shape("LayerNorm::backward", "grad.bias", extents(grad.bias), extents(bias));
     Tensor<T, Rank> d_x(d_y.dimensions());
-    const Index size = row_size(), rows = d_y.size() / size, blocks = (rows + block_rows - 1) / block_rows;
-    std::vector<T> weight_sums(weight.size() > 0 ? static_cast<std::size_t>(blocks * size) : 0);
-    std::vector<T> bias_sums(bias.size() > 0 ? static_cast<std::size_t>(blocks * size) : 0);
-    for_each_block(rows, executor, [&](Index block, Index row) {
-      const Index at = row * size;
-      T* const d_weight = weight_sums.empty() ? nullptr : weight_sums.data() + block * size;
-      T* const d_bias = bias_sums.empty() ? nullptr : bias_sums.data() + block * size;
-      layer_norm_backward_row(cache.x.data() + at, data(weight), cache.moments[static_cast<std::size_t>(row)],
-                              d_y.data() + at, d_x.data() + at, d_weight, d_bias, size);
-    });
-    add_blocks(weight_sums, grad.weight);
-    add_blocks(bias_sums, grad.bias);
+    const Index size = row_size(), rows = d_y.size() / size;
+    backward_into({d_y.data(), rows, size}, {cache.x.data(), rows, size}, cache.moments.data(), {d_x.data(), rows, size},
+                  grad, executor);
     return d_x;
+  }
+  /// The same for rows; d_x may be d_y.
+  void backward_into(const MatrixView<const T>& d_y, const MatrixView<const T>& x, const RowMoments<T>* moments,
+                     const MatrixView<T>& d_x, LayerNorm& grad, ExecutorRef executor = default_executor()) const {
+    detail::BlockSums<T> weight_sums(weight.size(), x.rows), bias_sums(bias.size(), x.rows);
+    detail::for_each_row(x.rows, executor, [&](Index block, Index row) {
+      layer_norm_backward_row(x.row(row), data(weight), moments[row], d_y.row(row), d_x.row(row),
+                              weight_sums.block(block), bias_sums.block(block), x.cols);
+    });
+    weight_sums.add_to(grad.weight.data());
+    bias_sums.add_to(grad.bias.data());
   }
 
  private:
-  static constexpr Index block_rows = 32;  // fixed: part of the definition of a parameter gradient's bits
-
   static const T* data(const Tensor<T, Axes>& parameter) { return parameter.size() > 0 ? parameter.data() : nullptr; }
 
   Index row_size() const {
     Index size = 1;
     for (const Index extent : shape) size *= extent;
     return size;
-  }
-  template <class Body>
-  static void for_each_block(Index rows, ExecutorRef executor, const Body& body) {
-    for_each_task(executor, (rows + block_rows - 1) / block_rows, [&](Index block, Index) {
-      for (Index row = block * block_rows; row < std::min(rows, (block + 1) * block_rows); ++row) body(block, row);
-    });
-  }
-  static void add_blocks(const std::vector<T>& sums, Tensor<T, Axes>& total) {
-    for (std::size_t i = 0; i < sums.size(); ++i) total.data()[i % static_cast<std::size_t>(total.size())] += sums[i];
   }
   template <int Rank>
   void check_last_axes(const char* function, const char* argument, const Tensor<T, Rank>& x) const {

@@ -265,9 +265,10 @@ inline constexpr simd_detail::Tanh tanh;
 inline constexpr simd_detail::Sigmoid sigmoid;
 /// 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x.
 inline constexpr simd_detail::Erf erf;
-inline constexpr simd_detail::Abs abs;
+// Functions, not objects: an enumerator or a local of one of these common names would hide an object (-Wshadow).
+inline auto abs(const auto& x) { return simd_detail::Abs()(x); }
 /// The largest whole number that is not above x.
-inline constexpr simd_detail::Floor floor;
-inline constexpr simd_detail::Sqrt sqrt;
+inline auto floor(const auto& x) { return simd_detail::Floor()(x); }
+inline auto sqrt(const auto& x) { return simd_detail::Sqrt()(x); }
 
 }  // namespace heed::inline HEED_ABI

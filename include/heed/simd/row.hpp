@@ -110,6 +110,14 @@ inline void scale_row(T* y, Index n, T factor) {
   simd_detail::update_row<T, Arch>(y, n, [&](const Batch<T, Arch>& old, Index, Index) { return old * batch; });
 }
 
+/// y *= x, element by element, both (n).
+template <Real T, class Arch = default_arch>
+inline void multiply_row(T* y, const T* x, Index n) {
+  simd_detail::update_row<T, Arch>(y, n, [x](const Batch<T, Arch>& value, Index i, Index count) {
+    return value * simd_detail::load_lanes<T, Arch>(x + i, count, T(0));
+  });
+}
+
 /// y[i] += x[i]
 template <Real T, class Arch = default_arch>
 inline void add_row(T* y, const T* x, Index n) {

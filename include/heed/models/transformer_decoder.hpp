@@ -1,0 +1,89 @@
+#pragma once
+// A Transformer's decoder: layers one behind the other, each of which reads the encoder's output, and a last
+// normalisation. Parameters have the names of PyTorch's TransformerDecoder.
+
+#include <heed/models/transformer_encoder.hpp>
+#include <heed/nn/transformer_decoder_layer.hpp>
+
+namespace heed::inline HEED_ABI {
+
+template <class T>
+struct TransformerDecoder {
+  using Layer = TransformerDecoderLayer<T>;
+  using Options = typename Layer::Options;
+  using Gradients = typename Layer::Gradients;
+
+  std::vector<Layer> layers;
+  Norm<T> norm;
+  FinalNorm final_norm = FinalNorm::no;
+
+  struct Cache {
+    std::vector<typename Layer::Cache> layers;
+    typename Norm<T>::State norm;
+  };
+
+  static void fields(auto&& visit, auto&... self) {
+    visit("layers", self.layers...);
+    visit("norm", self.norm...);
+  }
+
+  TransformerDecoder() = default;
+  /// Throws heed::Error for sizes that do not fit each other.
+  TransformerDecoder(const TransformerStackConfig& config, Rng& rng)
+      : norm(config.norm<T>()), final_norm(config.final_norm) {
+    for (Index i = 0; i < config.checked_layers("TransformerDecoder"); ++i) layers.emplace_back(config.layer, rng);
+  }
+
+  /// x (batch, length, model_dim), memory (batch, memory_length, model_dim) -> x's shape; the options are every layer's.
+  /// cache null: no backward will follow.
+  Tensor<T, 3> forward(const Tensor<T, 3>& x, const Tensor<T, 3>& memory, const Options& options = {},
+                       Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
+    if (cache) cache->layers.resize(layers.size());
+    Tensor<T, 3> y = x;
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      y = layers[i].forward(y, memory, options, cache ? &cache->layers[i] : nullptr, executor);
+    return normed(std::move(y), cache ? &cache->norm : nullptr, executor);
+  }
+
+  /// d_y, the forward's memory and options -> gradients of both inputs; adds to grad.
+  Gradients backward(Tensor<T, 3> d, const Tensor<T, 3>& memory, const Cache& cache, const Options& options,
+                     TransformerDecoder& grad, ExecutorRef executor = default_executor()) const {
+    if (final_norm == FinalNorm::yes) norm.backward(d, cache.norm, grad.norm, executor);
+    Gradients all{std::move(d), zeros<T, 3>(extents(memory))};
+    for (std::size_t i = layers.size(); i-- > 0;) {
+      Gradients one = layers[i].backward(std::move(all.x), memory, cache.layers[i], options, grad.layers[i], executor);
+      all.x = std::move(one.x);
+      detail::add_into(all.memory, one.memory, executor);
+    }
+    return all;
+  }
+
+  /// What decoding keeps: every layer's past and its projection of the memory.
+  struct State {
+    std::vector<typename Layer::State> layers;
+  };
+  State start(const Tensor<T, 3>& memory, const MultiHeadOptions<T>& options, Index steps,
+              ExecutorRef executor = default_executor()) const {
+    State state;
+    for (const Layer& layer : layers) state.layers.push_back(layer.start(memory, options, steps, executor));
+    return state;
+  }
+  /// x (batch, steps, model_dim), the newest steps -> their output; the state moves on. Options as a layer's step has them.
+  Tensor<T, 3> step(const Tensor<T, 3>& x, const Options& options, State& state,
+                    ExecutorRef executor = default_executor()) const {
+    Tensor<T, 3> y = x;
+    for (std::size_t i = 0; i < layers.size(); ++i) y = layers[i].step(y, options, state.layers[i], executor);
+    return normed(std::move(y), nullptr, executor);
+  }
+
+ private:
+  Tensor<T, 3> normed(Tensor<T, 3> y, typename Norm<T>::State* kept, ExecutorRef executor) const {
+    if (final_norm == FinalNorm::no) return y;
+    typename Norm<T>::State local;
+    auto& state = kept ? *kept : local;
+    state.x = std::move(y);
+    return norm.forward(state, executor);
+  }
+};
+
+}  // namespace heed::inline HEED_ABI

@@ -1,0 +1,235 @@
+#pragma once
+// Multi-head attention: output = concat_h(softmax(scale Q_h K_h^T + ...) V_h) W_o^T + b_o, where Q, K and V are projections of
+// the inputs. Self- and cross-attention, grouped key/value heads, widths of their own for keys and values.
+//   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2; grouped heads: J. Ainslie et al., "GQA", 2023.
+// Parameters have the names of PyTorch's MultiheadAttention.
+
+#include <array>
+#include <cmath>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include <heed/attention/scaled_dot_product_backward.hpp>
+#include <heed/nn/dense.hpp>
+#include <heed/nn/extra_keys.hpp>
+#include <heed/nn/head_projections.hpp>
+#include <heed/nn/multi_head_options.hpp>
+
+namespace heed::inline HEED_ABI {
+
+template <class T>
+struct MultiHeadAttention {
+  HeadProjections<T> in_proj;
+  Tensor<T, 3> bias_k, bias_v;  // the learned extra key and value: (1, 1, kv_heads dim), or empty
+  Dense<T> out_proj;
+  MultiHeadConfig config;  // complete
+
+  /// Keys and values projected once: what a decoder's steps read.
+  struct Memory {
+    Tensor<T, 3> key, value;  // (batch, key_length, kv_heads dim), the extra keys behind
+  };
+  /// The projected inputs, what attention made of them and what dropout drew: a backward needs these and the inputs.
+  struct State : Memory {
+    Tensor<T, 3> query;      // (batch, query_length, heads dim)
+    Tensor<T, 3> attended;   // (batch, query_length, heads value_dim)
+    Tensor<T, 3> logsumexp;  // (batch, heads, query_length)
+    AttentionDropout dropout;
+  };
+  /// State and copies of the inputs; an input that was given twice is kept once.
+  struct Cache : State {
+    Tensor<T, 3> query_input, key_input, value_input;
+  };
+  /// Contiguous inputs (batch, length, dim). Two that are the same memory are one input.
+  struct Inputs {
+    View<const T, 3> query, key, value;
+  };
+
+  static void fields(auto&& visit, auto&... self) {
+    visit("", self.in_proj...);
+    visit("bias_k", self.bias_k..., Role::no_decay);
+    visit("bias_v", self.bias_v..., Role::no_decay);
+    visit("out_proj", self.out_proj...);
+  }
+
+  MultiHeadAttention() = default;
+  /// Glorot's uniform weights, biases of zeros, a normal extra key. Throws heed::Error for sizes that do not fit.
+  MultiHeadAttention(const MultiHeadConfig& given, Rng& rng) : config(given.complete()) {
+    const Index key_width = config.kv_heads * config.head_dim, value_width = config.kv_heads * config.value_dim;
+    in_proj = HeadProjections<T>({.query_in = config.model_dim,
+                                  .key_in = config.key_dim,
+                                  .value_in = config.memory_dim,
+                                  .query_out = config.heads * config.head_dim,
+                                  .key_out = key_width,
+                                  .value_out = value_width},
+                                 config.bias, rng);
+    if (config.extra_keys.learned > 0) {
+      normal(bias_k = Tensor<T, 3>(1, 1, key_width), 0, 1 / std::sqrt(static_cast<double>(key_width)), rng);
+      normal(bias_v = Tensor<T, 3>(1, 1, value_width), 0, 1 / std::sqrt(static_cast<double>(value_width)), rng);
+    }
+    out_proj = Dense<T>({config.heads * config.value_dim, config.output_dim, config.bias}, rng);
+  }
+
+  /// query (batch, query_length, model_dim), key (batch, key_length, key_dim), value (batch, key_length, memory_dim) ->
+  /// output (batch, query_length, output_dim). cache null: inference. Throws heed::Error before any work.
+  MultiHeadResult<T> forward(const Tensor<T, 3>& query, const Tensor<T, 3>& key, const Tensor<T, 3>& value,
+                             const MultiHeadOptions<T>& options = {}, Cache* cache = nullptr,
+                             ExecutorRef executor = default_executor()) const {
+    State local;
+    MultiHeadResult<T> result = run({query, key, value}, options, cache ? *cache : local, executor);
+    if (cache) {
+      cache->query_input = query;
+      cache->key_input = &key == &query ? Tensor<T, 3>() : key;
+      cache->value_input = &value == &key ? Tensor<T, 3>() : value;
+    }
+    return result;
+  }
+  /// Self-attention of x.
+  MultiHeadResult<T> forward(const Tensor<T, 3>& x, const MultiHeadOptions<T>& options = {}, Cache* cache = nullptr,
+                             ExecutorRef executor = default_executor()) const {
+    return forward(x, x, x, options, cache, executor);
+  }
+
+  /// d_output (batch, query_length, output_dim) and the forward's options -> gradients of the inputs; adds to grad.
+  MultiHeadGradients<T> backward(const Tensor<T, 3>& d_output, const Cache& cache, const MultiHeadOptions<T>& options,
+                                 MultiHeadAttention& grad, ExecutorRef executor = default_executor()) const {
+    const Tensor<T, 3>& query = cache.query_input;
+    const Tensor<T, 3>& key = cache.key_input.size() > 0 ? cache.key_input : query;
+    const Tensor<T, 3>& value = cache.value_input.size() > 0 ? cache.value_input : key;
+    return run_backward(d_output, {query, key, value}, cache, options, grad, executor);
+  }
+
+  /// forward for callers that keep the inputs themselves.
+  MultiHeadResult<T> run(const Inputs& in, const MultiHeadOptions<T>& options, State& state,
+                         ExecutorRef executor = default_executor()) const {
+    check_inputs("MultiHeadAttention::forward", in, options);
+    project_memory(in.key, in.value, options, state, executor);
+    return read(in.query, keys(state), values(state), options, state, executor);
+  }
+
+  /// key (batch, key_length, key_dim), value (batch, key_length, memory_dim) -> memory, turned where options.rotary says.
+  void project_memory(const View<const T, 3>& key, const View<const T, 3>& value, const MultiHeadOptions<T>& options,
+                      Memory& memory, ExecutorRef executor = default_executor()) const {
+    const Index batch = key.dimension(0), length = key.dimension(1), all = length + config.extra_keys.count();
+    const auto project = [&](HeadInput which, const View<const T, 3>& x, const Tensor<T, 3>& learned, Tensor<T, 3>& y) {
+      const Index width = in_proj.out(which);
+      y.resize(batch, all, width);
+      in_proj.forward_into(which, x, y, executor);
+      for (Index b = 0; b < batch; ++b) {
+        T* const extra = y.data() + (b * all + length) * width;
+        std::copy_n(learned.data(), learned.size(), extra);
+        std::fill(extra + learned.size(), extra + (all - length) * width, T(0));
+      }
+    };
+    project(HeadInput::key, key, bias_k, memory.key);
+    project(HeadInput::value, value, bias_v, memory.value);
+    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(memory.key, config.kv_heads), options, executor);
+  }
+  /// Memory as attention reads it: (batch, kv_heads, key_length, head_dim) and (.., value_dim).
+  View<const T, 4> keys(const Memory& memory) const { return detail::split_heads<const T>(memory.key, config.kv_heads); }
+  View<const T, 4> values(const Memory& memory) const {
+    return detail::split_heads<const T>(memory.value, config.kv_heads);
+  }
+
+  /// Attention of query (batch, query_length, model_dim) to the keys and values of a Memory or a KeyValueCache. state keeps
+  /// what a backward needs besides the memory.
+  MultiHeadResult<T> read(const View<const T, 3>& query, const View<const T, 4>& key, const View<const T, 4>& value,
+                          const MultiHeadOptions<T>& options, State& state,
+                          ExecutorRef executor = default_executor()) const {
+    const Index batch = query.dimension(0), length = query.dimension(1), key_length = key.dimension(2);
+    const detail::WidenedScores<T> scores("MultiHeadAttention::forward", options.mask, options.bias,
+                                          {batch, config.heads, length, key_length}, config.extra_keys.count());
+    state.dropout = {};
+    if (options.rng) state.dropout = {config.dropout, options.rng->next()};
+    state.query.resize(batch, length, in_proj.out(HeadInput::query));
+    state.attended.resize(batch, length, out_proj.in_features());
+    state.logsumexp.resize(batch, config.heads, length);
+    in_proj.forward_into(HeadInput::query, query, state.query, executor);
+    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(state.query, config.heads), options, executor);
+    MultiHeadResult<T> result;
+    AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads),
+                               .logsumexp = state.logsumexp};
+    if (options.return_weights) target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
+    const AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    const View<const T, 4> heads = detail::split_heads<const T>(state.query, config.heads);
+    Workspace& workspace = detail::thread_workspace();
+    workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
+    workspace.reset();
+    attend_into<T>(target, heads, key, value, attention, workspace, executor);
+    result.output = out_proj.forward(state.attended, nullptr, executor);
+    return result;
+  }
+
+  /// backward for callers that keep the inputs themselves.
+  MultiHeadGradients<T> run_backward(const Tensor<T, 3>& d_output, const Inputs& in, const State& state,
+                                     const MultiHeadOptions<T>& options, MultiHeadAttention& grad,
+                                     ExecutorRef executor = default_executor()) const {
+    const char* const function = "MultiHeadAttention::backward";
+    check_inputs(function, in, options);
+    const Index batch = in.query.dimension(0), length = in.query.dimension(1), key_length = state.key.dimension(1);
+    check_shape(function, "d_output", extents(d_output), Extents<3>{batch, length, out_proj.out_features()});
+    check_shape(function, "cache.query", extents(state.query), Extents<3>{batch, length, in_proj.out(HeadInput::query)});
+    const detail::WidenedScores<T> scores(function, options.mask, options.bias,
+                                          {batch, config.heads, length, key_length}, config.extra_keys.count());
+    const AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    Tensor<T, 3> d_attended(extents(state.attended)), d_query(extents(state.query)), d_key(extents(state.key)),
+        d_value(extents(state.value));
+    out_proj.backward_into(as_matrix(d_output), as_matrix(state.attended), grad.out_proj, as_matrix(d_attended), executor);
+    MultiHeadGradients<T> result;
+    AttentionGradientViews<T> heads{.query = detail::split_heads<T>(d_query, config.heads),
+                                    .key = detail::split_heads<T>(d_key, config.kv_heads),
+                                    .value = detail::split_heads<T>(d_value, config.kv_heads)};
+    if (attention.bias) heads.bias = result.bias = Tensor<T, 4>(attention.bias.view.extents);
+    attend_back(heads, d_attended, state, attention, executor);
+    if (attention.bias) result.bias = detail::narrow_bias(std::move(result.bias), options.bias.view.extents, config.extra_keys.count());
+    detail::turn_heads(detail::Turn::backward, heads.query, options, executor);
+    detail::turn_heads(detail::Turn::backward, heads.key, options, executor);
+    detail::take_extra_keys(d_key, config.extra_keys.count(), grad.bias_k);
+    detail::take_extra_keys(d_value, config.extra_keys.count(), grad.bias_v);
+    project_back(in, {d_query, d_key, d_value}, grad, result, executor);
+    return result;
+  }
+
+ private:
+  void check_inputs(const char* function, const Inputs& in, const MultiHeadOptions<T>& options) const {
+    check(config.heads > 0 && config.model_dim > 0,
+          [&] { return std::string(function) + ": the layer has no sizes, wanted MultiHeadAttention(config, rng)"; });
+    const Index batch = in.query.dimension(0);
+    check_shape(function, "query", in.query.extents, Extents<3>{-1, -1, config.model_dim});
+    check_shape(function, "key", in.key.extents, Extents<3>{batch, -1, config.key_dim});
+    check_shape(function, "value", in.value.extents, Extents<3>{batch, in.key.dimension(1), config.memory_dim});
+    check(!options.rotary || config.extra_keys.count() == 0, [&] {
+      return std::string(function) + ": options.rotary is given with extra keys, wanted one of them: those have no position";
+    });
+  }
+  void attend_back(const AttentionGradientViews<T>& heads, const Tensor<T, 3>& d_attended, const State& state,
+                   const AttentionOptions<T>& options, ExecutorRef executor) const {
+    auto& read = const_cast<State&>(state);  // outputs are views that could be written to; here they are read
+    const AttentionOutputs<T> forward{.output = detail::split_heads<T>(read.attended, config.heads),
+                                      .logsumexp = read.logsumexp};
+    const View<const T, 4> query = detail::split_heads<const T>(state.query, config.heads), key = keys(state);
+    Workspace& workspace = detail::thread_workspace();
+    workspace.reserve(backward_workspace_bytes<T>(attention_shape<T>(query, key, values(state)), options,
+                                                  executor.concurrency()));
+    workspace.reset();
+    attend_backward_into<T>(heads, detail::split_heads<const T>(d_attended, config.heads), query, key, values(state),
+                            forward, options, workspace, executor);
+  }
+  /// From projections to inputs; inputs that are one have one gradient.
+  void project_back(const Inputs& in, const std::array<std::reference_wrapper<const Tensor<T, 3>>, 3>& d_projected,
+                    MultiHeadAttention& grad, MultiHeadGradients<T>& result, ExecutorRef executor) const {
+    const View<const T, 3>* const inputs[3] = {&in.query, &in.key, &in.value};
+    Tensor<T, 3>* targets[3] = {&result.query, &result.key, &result.value};
+    for (std::size_t i = 0; i < 3; ++i) {
+      const bool again = i > 0 && inputs[i]->data == inputs[i - 1]->data && inputs[i]->extents == inputs[i - 1]->extents;
+      if (again)
+        targets[i] = targets[i - 1];
+      else
+        targets[i]->resize(inputs[i]->extents);
+      in_proj.backward_into(static_cast<HeadInput>(i), as_matrix(d_projected[i].get()), as_matrix(*inputs[i]), grad.in_proj,
+                            as_matrix(*targets[i]), again ? Accumulate::yes : Accumulate::no, executor);
+    }
+  }
+};
+
+}  // namespace heed::inline HEED_ABI
