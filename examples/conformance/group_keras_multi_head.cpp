@@ -1,5 +1,7 @@
 // keras_attention: Keras' MultiHeadAttention and GroupedQueryAttention, whose kernels are (in, heads, dim).
 
+#include <cmath>
+
 #include <heed/nn/multi_head_attention.hpp>
 
 #include "folded.hpp"
@@ -90,6 +92,8 @@ void run(Case& golden) {
                                     rng);
   read_weights(golden, layer);
   heed::MultiHeadOptions<T> options{.return_weights = true};
+  // Keras takes the scale through float32 even in float64.
+  options.scale = static_cast<T>(static_cast<float>(1 / std::sqrt(static_cast<double>(layer.config.head_dim))));
   Tensor<bool, 4> visible;
   if (golden.gives("attention_mask")) {
     const auto mask = golden.given<bool, 3>("attention_mask");

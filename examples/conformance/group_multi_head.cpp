@@ -199,7 +199,8 @@ void run_transformer(Case& golden) {
   const Index batch = src.dimension(0);
   MultiHeadOptions<T> options;
   TorchMask<T> mask;
-  mask.apply(golden, "src_mask", "src_key_padding_mask", batch, golden.option<Index>("nhead"), options);
+  // The sets give one mask of padding, the source's, for the encoder and for the decoder's attention to it.
+  mask.apply(golden, "src_mask", "memory_key_padding_mask", batch, golden.option<Index>("nhead"), options);
   const DecoderMasks<T> masks(golden, batch);
   typename heed::TransformerEncoder<T>::Cache encoder_cache;
   typename heed::TransformerDecoder<T>::Cache decoder_cache;

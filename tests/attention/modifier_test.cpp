@@ -139,7 +139,7 @@ TEST_CASE("gradients through a learned relative table, under a soft cap", "[atte
 TEST_CASE("gradients through a learned tanh gate, under a soft cap, with dropout and lengths", "[attention]") {
   const std::vector<Index> lengths{8, 5};
   check_gradients(Problem<double>(2, 7, 8, 3, 2),
-                  {.mask = key_lengths(lengths), .softcap = 2, .dropout = {0.3, Rng(5)}},
+                  {.mask = key_lengths(lengths), .softcap = 2, .dropout = {0.3, Rng{5}}},
                   TanhGate<double>{filled<double>(1, 0.7, 0), filled<double>(1, 1.3, 0)});
 }
 TEST_CASE("gradients of one query through a learned tanh gate", "[attention]") {

@@ -68,8 +68,10 @@ TEMPLATE_TEST_CASE("chunks of keys may be computed in any order and joined later
     p->head.band.key_end = 2590;
     p->head.terms.softcap = GENERATE(TestType(0), TestType(2));
     if (GENERATE(false, true)) p->head.sink = &sink;
+    p->head.scale = GENERATE(TestType(0.4), TestType(1e6));  // the latter's exponents lose their fraction
   }
   cut.head.band = whole.head.band, cut.head.terms = whole.head.terms, cut.head.sink = whole.head.sink;
+  cut.head.scale = whole.head.scale;
   decode<TestType>({&whole});
   Workspace workspace(std::size_t{1} << 21);
   const auto take = [&]<class P>(P*& piece, Index count) { piece = workspace.take<P>(count); };

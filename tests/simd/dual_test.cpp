@@ -30,7 +30,7 @@ double slope(double x) {
   return (Everything()(x + step) - Everything()(x - step)) / (2 * step);
 }
 
-constexpr double points[] = {-3.5, -1.25, -0.3, 0.1, 0.4, 0.9, 2.0, 5.5};
+constexpr double points[] = {-3.5, -1.25, -0.3, 0.1, 0.4, 0.9, 2.1, 5.5};
 
 }  // namespace
 

@@ -125,15 +125,26 @@ class FlashBackward {
     }
   }
 
-  /// What the exponents are measured from, and delta.
+  /// What the exponents are measured from, and delta. Where one is no finite number, a weight of 0 hides nothing.
   void start_rows() {
     std::fill_n(reference_, step, T(0));
     std::fill_n(delta_, step, T(0));
+    choose_scale();
     for (Index i = 0; i < queries_.size(); ++i) {
       delta_[i] = dot<T, Arch>(d_output_.row(i), grad_.output.row(queries_.first + i), d_output_.cols);
       const T total = grad_.logsumexp[queries_.first + i];
       const bool empty = total == -std::numeric_limits<T>::infinity();
       reference_[i] = empty ? T(0) : scale_.apply ? total : total * std::numbers::log2e_v<T>;
+      queries_finite_ = queries_finite_ && std::isfinite(reference_[i]) && std::isfinite(delta_[i]);
+    }
+  }
+
+  /// Scores are scaled first where the forward did so.
+  void choose_scale() {
+    scale_ = flash_detail::ScoreScale<T>(head_);
+    for (Index i = queries_.first; i < queries_.end && !scale_.apply; ++i) {
+      const T origin = std::abs(grad_.logsumexp[i]) * std::numbers::log2e_v<T>;
+      if (origin > scale_.far && std::isfinite(origin)) scale_ = scale_.scaled_first();
     }
   }
 
@@ -269,7 +280,7 @@ class FlashBackward {
   const FlashHead<T>& head_;
   const FlashGradients<T> grad_;
   const FlashBackwardScratch<T> scratch_;
-  const flash_detail::ScoreScale<T> scale_;
+  flash_detail::ScoreScale<T> scale_;
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_;
   MatrixView<const T> query_, d_output_;

@@ -50,11 +50,8 @@ class FlashDecode {
   /// Everything.
   void run(const FlashDecodeScratch<T>& scratch) {
     scratch_ = scratch;
-    start();
-    for (Index c = 0; c < flash_detail::decode_chunks(heads_[0].key.rows); ++c) {
-      add_chunk(c, scratch.part);
-      join(scratch.part);
-    }
+    attempt();
+    if (scale_first_where_far()) attempt();
     finish();
   }
   /// Chunk c of the keys alone, for join(): part holds flash_detail::decode_heads * decode_part_size numbers.
@@ -68,6 +65,7 @@ class FlashDecode {
     scratch_ = scratch;
     start();
     for (Index c = 0; c < flash_detail::decode_chunks(heads_[0].key.rows); ++c) join(parts + c * part_size() * most);
+    if (scale_first_where_far()) attempt();
     finish();
   }
 
@@ -87,7 +85,24 @@ class FlashDecode {
       f(Range{std::max(first, keys.first), std::min(first + block, keys.end)});
   }
   T* scores(Index r) const { return scratch_.scores + r * block; }
-  flash_detail::ScoreScale<T> scale(Index r) const { return flash_detail::ScoreScale<T>(heads_[r]); }
+  flash_detail::ScoreScale<T> scale(Index r) const {
+    const flash_detail::ScoreScale<T> usual(heads_[r]);
+    return scaled_first_[r] ? usual.scaled_first() : usual;
+  }
+
+  void attempt() {
+    start();
+    for (Index c = 0; c < flash_detail::decode_chunks(heads_[0].key.rows); ++c) {
+      add_chunk(c, scratch_.part);
+      join(scratch_.part);
+    }
+  }
+  /// Returns whether a head must be computed again.
+  bool scale_first_where_far() {
+    bool any = false;
+    for (Index r = 0; r < count_; ++r) any |= scaled_first_[r] = !scale(r).apply && total_[r].reach > scale(r).far;
+    return any;
+  }
 
   void pack_queries() const {
     for (Index r = 0; r < count_; ++r) {
@@ -108,20 +123,21 @@ class FlashDecode {
   void add_chunk(Index c, T* part) {
     for (Index r = 0; r < count_; ++r) {
       state_[r] = {};
-      sum_[r] = part + r * part_size() + 2;
+      sum_[r] = part + r * part_size() + 3;
       fill_row<T, Arch>(sum_[r], T(0), heads_[r].value.cols);
     }
     constexpr Index chunk = flash_detail::decode_chunk;
     for_each_block({c * chunk, (c + 1) * chunk}, [&](Range keys) { add_block(keys); });
-    for (Index r = 0; r < count_; ++r) sum_[r][-2] = state_[r].row_max, sum_[r][-1] = state_[r].row_sum;
+    for (Index r = 0; r < count_; ++r)
+      sum_[r][-3] = state_[r].row_max, sum_[r][-2] = state_[r].row_sum, sum_[r][-1] = state_[r].reach;
   }
   void join(const T* part) {
     for (Index r = 0; r < count_; ++r, part += part_size()) {
-      const auto [old_factor, factor] = total_[r].join({part[0], part[1]}, scale(r));
+      const auto [old_factor, factor] = total_[r].join({part[0], part[1], part[2]}, scale(r));
       T* const out = out_[r].output.row(0);
       const B old(old_factor), scaled(factor);
       map_registers<T, Arch>(out_[r].output.cols, [&](Index e, auto lane) {
-        lane.store(out + e, heed::fma(lane.load(out + e), old, lane.load(part + 2 + e) * scaled));
+        lane.store(out + e, heed::fma(lane.load(out + e), old, lane.load(part + 3 + e) * scaled));
       });
     }
   }
@@ -232,6 +248,7 @@ class FlashDecode {
   State total_[most], state_[most];  // of all keys so far, and of the chunk
   T* sum_[most];                     // the chunk's weighted values
   T inverse_[most];
+  bool scaled_first_[most] = {};
 };
 
 /// Computes the heads that were added. Functions to instantiate for programs with many callers.

@@ -74,7 +74,12 @@ class FlashDecodeBackward {
 
   Index head_dim() const { return heads_[0].key.cols; }
   Index value_dim() const { return heads_[0].value.cols; }
-  flash_detail::ScoreScale<T> scale(Index r) const { return flash_detail::ScoreScale<T>(heads_[r]); }
+  /// Scores are scaled first where the forward did so.
+  flash_detail::ScoreScale<T> scale(Index r) const {
+    const flash_detail::ScoreScale<T> usual(heads_[r]);
+    const T origin = std::abs(grad_[r].logsumexp[0]) * std::numbers::log2e_v<T>;
+    return !usual.apply && origin > usual.far && std::isfinite(origin) ? usual.scaled_first() : usual;
+  }
   T* weights(Index r) const { return scratch_.weights + r * block; }
   T* d_scores(Index r) const { return scratch_.d_scores + r * block; }
 

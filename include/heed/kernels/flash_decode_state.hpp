@@ -19,14 +19,15 @@ inline constexpr Index decode_heads = 4;
 /// memory, are worth a thread.
 inline constexpr Index decode_chunk = 4 * decode_keys;
 inline Index decode_chunks(Index keys) { return (keys + decode_chunk - 1) / decode_chunk; }
-/// What a chunk leaves for each head: maximum, sum of weights, weighted values.
-inline Index decode_part_size(Index value_dim) { return 2 + value_dim; }
+/// What a chunk leaves for each head: its state's three numbers, then the weighted values.
+inline Index decode_part_size(Index value_dim) { return 3 + value_dim; }
 
 /// Weights are 2^(s c - m c) or, with terms, 2^((s - m) c), as ScoreScale says.
 template <class T, class Arch>
 struct DecodeState {
   static constexpr T lowest = -std::numeric_limits<T>::infinity();
   T row_max = lowest, row_sum = 0;
+  T reach = 0;  // the largest origin of any block, without its sign
 
   /// What row_max enters exponents as, and what is taken off scores: 0 where nothing was seen.
   T origin(const ScoreScale<T>& scale) const { return scale.apply ? row_max : row_max * scale.exponent; }
@@ -35,12 +36,14 @@ struct DecodeState {
   T raise(T maximum, const ScoreScale<T>& scale) {
     const T past = origin(scale);
     row_max = maximum;
+    reach = std::max(reach, std::abs(reference(scale)));
     return weight(past, scale);
   }
   /// Takes the keys of another state in; returns what this one's sums and the other's are multiplied by.
   std::pair<T, T> join(const DecodeState& other, const ScoreScale<T>& scale) {
     const T past = origin(scale);
     row_max = heed::maximum(row_max, other.row_max);
+    reach = std::max(reach, other.reach);
     const T old_factor = weight(past, scale), factor = weight(other.origin(scale), scale);
     row_sum = heed::fma(row_sum, old_factor, other.row_sum * factor);
     return {old_factor, factor};
@@ -79,8 +82,11 @@ T finish_decode(const FlashHead<T>& head, const FlashOutputs<T>& out, const Scor
   scale_row<T, Arch>(out.output.row(0), out.output.cols, inverse);
   if (out.logsumexp)
     out.logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scale.to_natural(), heed::log(sum));
-  if (out.row_max)
-    out.row_max[0] = scale.apply || state.row_max == State::lowest ? state.row_max : state.row_max * scale.factor;
+  if (out.row_max) {
+    const T largest = scale.apply || state.row_max == State::lowest ? state.row_max : state.row_max * scale.factor;
+    const bool spoilt = std::isnan(sum) && largest < std::numeric_limits<T>::infinity();  // maxima pass over NaN
+    out.row_max[0] = spoilt ? sum : largest;
+  }
   if (out.entropy) out.entropy[0] = 0;
   return inverse;
 }

@@ -48,7 +48,13 @@ class FlashForward {
   /// -inf.
   void run(Range queries) {
     queries_ = queries;
-    if (!attempt(Skip::nothing) && masked_pairs_) attempt(Skip::masked_pairs);
+    scale_ = flash_detail::ScoreScale<T>(head_);
+    bool finite = attempt(Skip::nothing);
+    if (any_lane(reach_ > B(scale_.far))) {
+      scale_ = scale_.scaled_first();
+      finite = attempt(Skip::nothing);
+    }
+    if (!finite && masked_pairs_) attempt(Skip::masked_pairs);
     if (out_.needs_weights()) write_weights();
   }
 
@@ -63,6 +69,7 @@ class FlashForward {
     const Index end = std::clamp(head_.band.query_end, queries_.first, queries_.end);
     seen_ = {queries_.first, end};
     masked_pairs_ = false;
+    reach_ = B(T(0));
     std::fill_n(row_max_, Blocks::queries, -std::numeric_limits<T>::infinity());
     std::fill_n(origin_, Blocks::queries, -std::numeric_limits<T>::infinity());
     std::fill_n(row_sum_, Blocks::queries, T(0));
@@ -116,7 +123,9 @@ class FlashForward {
     heed::store(row_max_ + at, row_max);
     heed::store(origin_ + at, flash_detail::exponent_origin<Apply, T, Arch>(row_max, c));
     const B sum = weigh_register<Apply>(v);
-    const B gap = past - flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + at));
+    const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + at));
+    if constexpr (!Apply) reach_ = larger(larger(reference, -reference), reach_);
+    const B gap = past - reference;
     const B factor = Exp2Nonpositive<T, Arch>()(Apply ? gap * c : gap);
     heed::store(row_sum_ + at, heed::fma(heed::load<T, Arch>(row_sum_ + at), factor, sum));
     heed::store(factor_ + at, factor);
@@ -184,8 +193,10 @@ class FlashForward {
     const B reference = flash_detail::exponent_reference<T, Arch>(origin);
     if (out_.logsumexp)
       heed::store_partial(out_.logsumexp + row, heed::fma(reference, B(scale_.to_natural()), heed::log(sum)), count);
-    const B largest = heed::load<T, Arch>(row_max_ + i);
-    if (out_.row_max) heed::store_partial(out_.row_max + row, scale_.apply ? largest : scaled(largest), count);
+    if (!out_.row_max) return;
+    const B product = heed::load<T, Arch>(row_max_ + i), largest = scale_.apply ? product : scaled(product);
+    const auto good = !is_nan(sum) || largest == B(std::numeric_limits<T>::infinity());  // maxima pass over NaN
+    heed::store_partial(out_.row_max + row, heed::select(good, largest, sum), count);
   }
   B scaled(const B& row_max) const {
     const B lowest(-std::numeric_limits<T>::infinity());
@@ -227,10 +238,11 @@ class FlashForward {
   const FlashHead<T>& head_;
   const FlashOutputs<T> out_;
   const FlashForwardScratch<T> scratch_;
-  const flash_detail::ScoreScale<T> scale_;
+  flash_detail::ScoreScale<T> scale_;
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_, seen_;  // the block, and its part before query_end
   bool masked_pairs_ = false;
+  B reach_ = B(T(0));  // the largest origins of any tile, without their signs
   alignas(64) T row_max_[Blocks::queries];
   alignas(64) T origin_[Blocks::queries];  // what row_max_ enters exponents as
   alignas(64) T row_sum_[Blocks::queries];

@@ -155,6 +155,16 @@ struct ScoreScale {
         factor(std::abs(head.scale)),
         exponent(apply || head.scale == 0 ? std::numbers::log2e_v<T> : factor * std::numbers::log2e_v<T>) {}
 
+  /// Origins up to here leave half of their digits to the fraction of an exponent. Beyond, m c no longer is what s c is
+  /// when s is m: such a block is computed with scores that are scaled first.
+  static constexpr T far = static_cast<T>(std::int64_t{1} << std::numeric_limits<T>::digits / 2);
+  ScoreScale scaled_first() const {
+    ScoreScale other = *this;
+    other.apply = true;
+    other.exponent = std::numbers::log2e_v<T>;
+    return other;
+  }
+
   /// A logit in the units of origins, and an origin as a logit (kernels/flash_weights.hpp).
   T to_origin(T logit) const { return apply ? logit : logit * std::numbers::log2e_v<T>; }
   T to_natural() const { return apply ? T(1) : std::numbers::ln2_v<T>; }

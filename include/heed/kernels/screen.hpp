@@ -117,9 +117,9 @@ Index screen_survivors(const float* scores, const float* radius, Index n, float 
   constexpr Index width = lanes<float, Arch>;
   constexpr float inf = std::numeric_limits<float>::infinity();
   if (!bound.usable || !(norm * bound.largest_norm < 0x1p120f)) return -1;
-  const B norms(norm), floor(bound.floor);
+  const B norms(norm), least(bound.floor);
   const auto error = [&](Index i, Index count) {
-    return fma(simd_detail::load_lanes<float, Arch>(radius + i, count, 0.0f), norms, floor);
+    return fma(simd_detail::load_lanes<float, Arch>(radius + i, count, 0.0f), norms, least);
   };
   const auto lower = [&](const B& largest, Index i, Index count) {
     return maximum(largest, simd_detail::load_lanes<float, Arch>(scores + i, count, -inf) - error(i, count));

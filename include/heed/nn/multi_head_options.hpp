@@ -1,6 +1,7 @@
 #pragma once
 // What a multi-head attention is made of, and what a call is told and hands back besides its inputs.
 
+#include <optional>
 #include <string>
 
 #include <heed/attention/rotary.hpp>
@@ -58,6 +59,7 @@ template <Real T>
 struct MultiHeadOptions {
   Mask mask = {};              // over (batch, heads, query_length, key_length)
   BroadcastView<T> bias = {};  // added to the scaled scores; rank 2 to 4, axes of 1 broadcast; -inf masks
+  std::optional<T> scale = {};             // of query . key; 1 / sqrt(head_dim) when absent
   T softcap = 0;
   View<const T, 1> alibi_slopes = {};      // (heads)
   const RotaryTable<T>* rotary = nullptr;  // turns queries and keys
@@ -67,7 +69,7 @@ struct MultiHeadOptions {
 
   /// As attend() takes them.
   AttentionOptions<T> attention(const detail::WidenedScores<T>& scores, const AttentionDropout& dropout) const {
-    AttentionOptions<T> all{.mask = scores.mask(), .softcap = softcap, .alibi_slopes = alibi_slopes, .dropout = dropout};
+    AttentionOptions<T> all{.scale = scale, .mask = scores.mask(), .softcap = softcap, .alibi_slopes = alibi_slopes, .dropout = dropout};
     all.bias = scores.bias();
     return all;
   }

@@ -227,7 +227,10 @@ struct Elementwise {
     heed::store(buffer.data(), Derived::apply(Batch<T>(x)));
     return buffer[0];
   }
-  auto operator()(const auto& x) const -> decltype(apply_to(Derived(), x)) { return apply_to(Derived(), x); }
+  template <class X, class Self = Derived>  // Self: clang 14 looks into Derived, which is not complete here
+  auto operator()(const X& x) const -> decltype(apply_to(Self(), x)) {
+    return apply_to(Self(), x);
+  }
 };
 struct Exp : Elementwise<Exp> {
   static auto apply(const auto& x) { return exp_batch(x); }
