@@ -7,6 +7,7 @@
 #include <heed/attention/attention_call.hpp>
 #include <heed/attention/attention_scores.hpp>
 #include <heed/attention/attention_state.hpp>
+#include <heed/attention/backward_plan.hpp>
 #include <heed/attention/bahdanau.hpp>
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/broadcast_view.hpp>
@@ -29,6 +30,8 @@
 #include <heed/attention/projection.hpp>
 #include <heed/attention/ragged.hpp>
 #include <heed/attention/rotary.hpp>
+#include <heed/attention/run_backward.hpp>
+#include <heed/attention/run_decode.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
@@ -54,7 +57,11 @@
 #include <heed/kernels/flash_backward.hpp>
 #include <heed/kernels/flash_band.hpp>
 #include <heed/kernels/flash_decode.hpp>
+#include <heed/kernels/flash_decode_backward.hpp>
+#include <heed/kernels/flash_decode_scores.hpp>
+#include <heed/kernels/flash_decode_state.hpp>
 #include <heed/kernels/flash_forward.hpp>
+#include <heed/kernels/flash_gradients.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>
 #include <heed/kernels/flash_terms.hpp>
