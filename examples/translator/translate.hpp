@@ -1,6 +1,7 @@
 #pragma once
 // Sentences through a model: tokens, greedy or beam search, text, and where the model looked.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include <heed/core/tensor.hpp>
 #include <heed/models/gru_seq2seq_decoder.hpp>
+#include <heed/models/transformer_token_decoder.hpp>
 
 #include "options.hpp"
 #include "translation_model.hpp"
@@ -20,13 +22,15 @@ struct Translation {
   heed::EncodedPair ids;  ///< of source words and translation, without end tokens
 };
 
-/// A model that is ready to translate: its weights are packed once, in the order in which decoding reads them. It stays
-/// where it is, for decoders point to it.
+/// A model that is ready to translate: a GRU's weights are packed once, in the order in which decoding reads them. It
+/// stays where it is, for decoders point to it.
 struct Translator {
   const TranslationModel model;
-  const heed::PackedGruSeq2Seq<float> packed;
+  std::optional<const heed::PackedGruSeq2Seq<float>> packed;
 
-  explicit Translator(TranslationModel trained) : model(std::move(trained)), packed(model.network) {}
+  explicit Translator(TranslationModel trained) : model(std::move(trained)) {
+    if (model.network.gru) packed.emplace(*model.network.gru);
+  }
   Translator(const Translator&) = delete;
   Translator& operator=(const Translator&) = delete;
 };
