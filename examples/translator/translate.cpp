@@ -40,12 +40,13 @@ std::vector<std::vector<Index>> search(const Translator& translator, std::span<c
   const heed::TokenBatch batch = heed::make_batch(pairs, places);
   if (network.gru) {
     const auto encoded = network.gru->encode(batch.source, batch.source_lengths, heed::default_executor(),
-                                             &translator.packed->encoder);
-    heed::GruSeq2SeqDecoder<float> decoder(*network.gru, encoded, heed::default_executor(), &*translator.packed);
+                                             &translator.packed_gru->encoder);
+    heed::GruSeq2SeqDecoder<float> decoder(*network.gru, encoded, heed::default_executor(), &*translator.packed_gru);
     return search_with(decoder, options);
   }
   const auto encoded = network.transformer->encode(batch.source, batch.source_lengths);
-  heed::TransformerTokenDecoder<float> decoder(*network.transformer, encoded);
+  heed::TransformerTokenDecoder<float> decoder(*network.transformer, encoded, heed::default_executor(),
+                                               &*translator.packed_transformer);
   DecodeOptions own = options;
   own.max_length = std::min(options.max_length, network.transformer->config.max_length);
   return search_with(decoder, own);

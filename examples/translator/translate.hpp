@@ -22,14 +22,16 @@ struct Translation {
   heed::EncodedPair ids;  ///< of source words and translation, without end tokens
 };
 
-/// A model that is ready to translate: a GRU's weights are packed once, in the order in which decoding reads them. It
-/// stays where it is, for decoders point to it.
+/// A model that is ready to translate: its weights are packed once, in the order in which decoding reads them. It stays
+/// where it is, for decoders point to it.
 struct Translator {
   const TranslationModel model;
-  std::optional<const heed::PackedGruSeq2Seq<float>> packed;
+  std::optional<const heed::PackedGruSeq2Seq<float>> packed_gru;
+  std::optional<const heed::PackedTransformer<float>> packed_transformer;
 
   explicit Translator(TranslationModel trained) : model(std::move(trained)) {
-    if (model.network.gru) packed.emplace(*model.network.gru);
+    if (model.network.gru) packed_gru.emplace(*model.network.gru);
+    if (model.network.transformer) packed_transformer.emplace(*model.network.transformer);
   }
   Translator(const Translator&) = delete;
   Translator& operator=(const Translator&) = delete;
