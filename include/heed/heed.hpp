@@ -103,6 +103,10 @@
 #include <heed/nn/norm.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
+#include <heed/nn/relative_attention.hpp>
+#include <heed/nn/relative_position.hpp>
+#include <heed/nn/relative_rows.hpp>
+#include <heed/nn/relative_scores.hpp>
 #include <heed/nn/residual.hpp>
 #include <heed/nn/rms_norm.hpp>
 #include <heed/nn/row_blocks.hpp>
