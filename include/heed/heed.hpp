@@ -14,7 +14,10 @@
 #include <heed/attention/cosine.hpp>
 #include <heed/attention/dot_read.hpp>
 #include <heed/attention/flash_head.hpp>
+#include <heed/attention/gated_linear_attention.hpp>
 #include <heed/attention/key_value_cache.hpp>
+#include <heed/attention/linear_attention.hpp>
+#include <heed/attention/linear_recurrence.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
@@ -65,6 +68,7 @@
 #include <heed/kernels/gemm_tile.hpp>
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/linear_attention.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
 #include <heed/kernels/row_sums.hpp>
