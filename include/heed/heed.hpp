@@ -18,6 +18,7 @@
 #include <heed/attention/key_value_cache.hpp>
 #include <heed/attention/linear_attention.hpp>
 #include <heed/attention/linear_recurrence.hpp>
+#include <heed/attention/local_luong.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
