@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include <heed/core/thread_pool.hpp>
 
@@ -33,6 +34,22 @@ inline heed::Index take_threads(int& argc, char** argv) {
     std::exit(2);
   }
   return threads;
+}
+
+/// "--threads=1,2": one row of each benchmark per number. Exits with 2 on anything but numbers from 1 up.
+inline std::vector<heed::Index> take_thread_counts(int& argc, char** argv) {
+  const std::string list = take_option(argc, argv, "--threads", "1,2");
+  std::vector<heed::Index> counts;
+  for (const char* at = list.c_str(); *at;) {
+    char* end = nullptr;
+    counts.push_back(std::strtol(at, &end, 10));
+    if (end == at || counts.back() < 1) {
+      std::fprintf(stderr, "%s: --threads is \"%s\", wanted numbers from 1 up, as in --threads=1,2\n", argv[0], list.c_str());
+      std::exit(2);
+    }
+    at = *end == ',' ? end + 1 : end;
+  }
+  return counts;
 }
 
 }  // namespace heed_benchmark

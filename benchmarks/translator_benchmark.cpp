@@ -92,22 +92,10 @@ void greedy_sentence(benchmark::State& state, Index threads) {
   for (auto _ : state) benchmark::DoNotOptimize(translate());
 }
 
-std::vector<Index> thread_counts(int& argc, char** argv) {
-  const std::string list = heed_benchmark::take_option(argc, argv, "--threads", "1,2");
-  std::vector<Index> counts;
-  for (const char* at = list.c_str(); *at;) {
-    char* end = nullptr;
-    counts.push_back(std::strtol(at, &end, 10));
-    stop_if(end == at || counts.back() < 1, "--threads wants numbers of at least 1, as in --threads=1,2");
-    at = *end == ',' ? end + 1 : end;
-  }
-  return counts;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::vector<Index> counts = thread_counts(argc, argv);
+  const std::vector<Index> counts = heed_benchmark::take_thread_counts(argc, argv);
   for (const Index threads : counts) {
     const std::string suffix = "/threads:" + std::to_string(threads);
     benchmark::RegisterBenchmark(("gru_train_step" + suffix).c_str(), train_step, threads)

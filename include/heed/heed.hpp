@@ -7,6 +7,7 @@
 #include <heed/attention/attention_call.hpp>
 #include <heed/attention/attention_scores.hpp>
 #include <heed/attention/attention_state.hpp>
+#include <heed/attention/backward_plan.hpp>
 #include <heed/attention/bahdanau.hpp>
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/broadcast_view.hpp>
@@ -33,12 +34,15 @@
 #include <heed/attention/projection.hpp>
 #include <heed/attention/ragged.hpp>
 #include <heed/attention/rotary.hpp>
+#include <heed/attention/run_backward.hpp>
+#include <heed/attention/run_decode.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/attention/screened_weight.hpp>
 #include <heed/core/abi.hpp>
 #include <heed/core/check.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/display_width.hpp>
 #include <heed/core/executor.hpp>
 #include <heed/core/numeric.hpp>
@@ -57,7 +61,11 @@
 #include <heed/kernels/flash_backward.hpp>
 #include <heed/kernels/flash_band.hpp>
 #include <heed/kernels/flash_decode.hpp>
+#include <heed/kernels/flash_decode_backward.hpp>
+#include <heed/kernels/flash_decode_scores.hpp>
+#include <heed/kernels/flash_decode_state.hpp>
 #include <heed/kernels/flash_forward.hpp>
+#include <heed/kernels/flash_gradients.hpp>
 #include <heed/kernels/flash_pack.hpp>
 #include <heed/kernels/flash_scores.hpp>
 #include <heed/kernels/flash_terms.hpp>
@@ -69,6 +77,7 @@
 #include <heed/kernels/gemm_tile.hpp>
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/instances.hpp>
 #include <heed/kernels/linear_attention.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
@@ -83,10 +92,14 @@
 #include <heed/models/gru_seq2seq.hpp>
 #include <heed/models/gru_seq2seq_decoder.hpp>
 #include <heed/models/seq2seq_output.hpp>
+#include <heed/models/token_positions.hpp>
+#include <heed/models/transformer.hpp>
 #include <heed/models/transformer_decoder.hpp>
 #include <heed/models/transformer_encoder.hpp>
+#include <heed/models/transformer_token_decoder.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
+#include <heed/nn/block_norm.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/dropout.hpp>
 #include <heed/nn/elementwise_loss.hpp>
@@ -105,7 +118,6 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
-#include <heed/nn/norm.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
 #include <heed/nn/relative_attention.hpp>

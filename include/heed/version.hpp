@@ -6,7 +6,7 @@
 
 #include <Eigen/Core>
 
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/simd/batch.hpp>
 
 #define HEED_VERSION_MAJOR 0

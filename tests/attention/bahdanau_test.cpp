@@ -100,6 +100,10 @@ TEMPLATE_TEST_CASE("BahdanauAttention's bits do not depend on batch, padding or 
   check_poison<BahdanauAttention<TestType>, TestType>(layer<TestType>(33, 6, 9), 6, 9);
 }
 
+TEMPLATE_TEST_CASE("BahdanauAttention takes every kind of mask", "[attention]", float, double) {
+  check_masks<BahdanauAttention<TestType>, TestType>(layer<TestType>(18, 6, 9), 6, 9);
+}
+
 TEST_CASE("BahdanauAttention gives the same bits for any number of threads", "[attention]") {
   const auto attention = layer<float>(64, 48, 32);
   const Source<float> in(7, 3, 60, 48, 32);

@@ -80,6 +80,10 @@ TEMPLATE_TEST_CASE("CosineAttention's bits do not depend on batch, padding or po
   check_poison<CosineAttention<TestType>, TestType>(attention, 18, 18);
 }
 
+TEMPLATE_TEST_CASE("CosineAttention takes every kind of mask", "[attention]", float, double) {
+  check_masks<CosineAttention<TestType>, TestType>(layer<TestType>(Scale<TestType>::learned), 18, 18);
+}
+
 TEST_CASE("CosineAttention has one parameter when it learns its scale and refuses a temperature that is none",
           "[attention]") {
   CHECK(parameter_count(layer<float>(Scale<float>::fixed)) == 0);

@@ -84,3 +84,22 @@ TEST_CASE("what does not fit a cache is refused and changes nothing", "[attentio
   CHECK(mentions(error_of([&] { cache.truncate(4); }), {"length is 4", "0 to 3"}));
   CHECK(same_tensor(copy(cache.key()), k));
 }
+
+TEST_CASE("a cache goes on from the rows that reorder names", "[attention]") {
+  heed::KeyValueCache<float> cache({.batch = 2, .kv_heads = 2, .head_dim = 3, .value_dim = 1, .window = 4});
+  for (std::uint64_t step = 0; step < 6; ++step)
+    cache.append(random_tensor<float, 4>({2, 2, 1, 3}, step), random_tensor<float, 4>({2, 2, 1, 1}, 10 + step));
+  const heed::KeyValueCache<float> before = cache;
+  const std::vector<Index> parents{1, 0, 1};
+  cache.reorder(parents);
+  REQUIRE(cache.key().extents == heed::Extents<4>{3, 2, before.length(), 3});
+  CHECK(cache.position() == 6);
+  for (Index r = 0; r < 3; ++r)
+    for (Index t = 0; t < before.length(); ++t) {
+      CHECK(cache.key()(r, 1, t, 2) == before.key()(parents[std::size_t(r)], 1, t, 2));
+      CHECK(cache.value()(r, 0, t, 0) == before.value()(parents[std::size_t(r)], 0, t, 0));
+    }
+  cache.append(random_tensor<float, 4>({3, 2, 1, 3}, 20), random_tensor<float, 4>({3, 2, 1, 1}, 21));
+  CHECK(cache.position() == 7);
+  CHECK(mentions(error_of([&] { cache.reorder(std::vector<Index>{3}); }), {"parents[0]", "3", "2"}));
+}

@@ -80,6 +80,11 @@ TEMPLATE_TEST_CASE("LuongAttention's bits do not depend on batch, padding or poi
   check_poison<LuongAttention<TestType>, TestType>(layer<TestType>(score, 18, key_dim), 18, key_dim);
 }
 
+TEMPLATE_TEST_CASE("LuongAttention takes every kind of mask", "[attention]", float, double) {
+  const auto score = GENERATE(LuongScore::dot, LuongScore::general, LuongScore::concat);
+  check_masks<LuongAttention<TestType>, TestType>(layer<TestType>(score, 9, 9), 9, 9);
+}
+
 TEST_CASE("LuongAttention::forward_into writes what forward returns for a single step", "[attention]") {
   const LuongScore score = GENERATE(LuongScore::dot, LuongScore::general, LuongScore::concat);
   const auto attention = layer<float>(score, 6, 6);

@@ -145,4 +145,61 @@ void check_poison(const Layer& layer, Index query_dim, Index key_dim) {
   CHECK(same_gradients(gradients_of(layer, poisoned, mask), gradients_of(layer, clean, mask)));
 }
 
+/// Every kind of constraint, and some together, gives the bits of the boolean mask that spells it out: context,
+/// weights and gradients. A pair that it hides has weight 0.
+template <class Layer, class T>
+void check_masks(const Layer& layer, Index query_dim, Index key_dim) {
+  constexpr Index batch = 2, queries = 5, keys = 21;
+  const Source<T> in(batch, queries, keys, query_dim, key_dim);
+  const std::vector<Index> key_counts{21, 9}, query_counts{5, 3}, offsets{2, 11};
+  Tensor<Index, 2> query_ids(batch, queries), key_ids(batch, keys);
+  Tensor<bool, 3> holes(queries, 1, keys);
+  for (Index b = 0; b < batch; ++b) {
+    for (Index i = 0; i < queries; ++i) query_ids(b, i) = (i + b) / 2;
+    for (Index j = 0; j < keys; ++j) key_ids(b, j) = (j / 6 + b) % 3;
+  }
+  for (Index i = 0; i < queries; ++i) {
+    for (Index j = 0; j < keys; ++j) holes(i, 0, j) = (i * 7 + j * 5) % 3 != 0;
+  }
+  const View<const bool, 4> pairs(holes.data(), {1, 1, queries, keys});
+  const auto n = [](const std::vector<Index>& counts, Index b) { return counts[static_cast<std::size_t>(b)]; };
+  const auto compare = [&](const Mask& mask, auto visible) {
+    Tensor<bool, 4> spelled(batch, 1, queries, keys);
+    for (Index b = 0; b < batch; ++b) {
+      for (Index i = 0; i < queries; ++i) {
+        for (Index j = 0; j < keys; ++j) spelled(b, 0, i, j) = visible(b, i, j);
+      }
+    }
+    const Mask wanted_mask = heed::boolean_mask(spelled);
+    const auto memory = layer.project(in.keys);
+    const auto found = layer.forward(in.state, memory, in.values, mask);
+    const auto wanted = layer.forward(in.state, memory, in.values, wanted_mask);
+    CHECK(same_tensor(found.context, wanted.context));
+    CHECK(same_tensor(found.weights, wanted.weights));
+    CHECK(same_gradients(gradients_of(layer, in, mask), gradients_of(layer, in, wanted_mask)));
+    bool hidden_are_zero = true;
+    for (Index k = 0; k < spelled.size(); ++k) {
+      hidden_are_zero = hidden_are_zero && (spelled.data()[k] || found.weights.data()[k] == 0);
+    }
+    CHECK(hidden_are_zero);
+  };
+  using heed::Corner;
+  compare(heed::causal(Corner::top_left), [](Index, Index i, Index j) { return j <= i; });
+  compare(heed::causal(Corner::bottom_right), [](Index, Index i, Index j) { return j <= i + keys - queries; });
+  compare(heed::causal_offset(offsets), [&](Index b, Index i, Index j) { return j <= i + n(offsets, b); });
+  compare(heed::window(1, 2), [](Index, Index i, Index j) { return j >= i - 1 && j <= i + 2; });
+  compare(heed::causal_offset(7) & heed::window(4, -1),
+          [](Index, Index i, Index j) { return j <= i + 7 && j >= i + 7 - 4; });
+  compare(heed::key_lengths(key_counts), [&](Index b, Index, Index j) { return j < n(key_counts, b); });
+  compare(heed::key_lengths(key_counts) & heed::query_lengths(query_counts) & heed::causal(Corner::bottom_right),
+          [&](Index b, Index i, Index j) {
+            return i < n(query_counts, b) && j < n(key_counts, b) && j <= i + n(key_counts, b) - n(query_counts, b);
+          });
+  compare(heed::boolean_mask(pairs), [&](Index, Index i, Index j) { return holes(i, 0, j); });
+  compare(heed::segment_ids(query_ids, key_ids),
+          [&](Index b, Index i, Index j) { return query_ids(b, i) == key_ids(b, j); });
+  compare(heed::segment_ids(query_ids, key_ids) & heed::boolean_mask(pairs) & heed::causal_offset(12),
+          [&](Index b, Index i, Index j) { return query_ids(b, i) == key_ids(b, j) && holes(i, 0, j) && j <= i + 12; });
+}
+
 }  // namespace heed_test

@@ -1,5 +1,9 @@
 #include <heed/kernels/flash_backward.hpp>
 
+#include <cmath>
+#include <limits>
+#include <numbers>
+
 #include "kernels/flash_testing.hpp"
 #include "support/catch.hpp"
 

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include <heed/attention/options.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 
 namespace heed::inline HEED_ABI {
 

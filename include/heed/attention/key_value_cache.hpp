@@ -6,6 +6,7 @@
 //   attend(query, cache.key(), cache.value(), {.mask = causal(Corner::bottom_right) & cache.window()});
 
 #include <algorithm>
+#include <span>
 #include <string>
 
 #include <heed/attention/check_view.hpp>
@@ -67,6 +68,33 @@ class KeyValueCache {
     });
     total_ -= this->length() - length;
     end_ = first_ + length;
+  }
+  /// Row r of the batch goes on from what was row parents[r]; any number of rows, repeats allowed. Cost: a copy of what is
+  /// kept, but nothing where the rows stay as they are. Throws heed::Error for a row that is not there.
+  void reorder(std::span<const Index> parents) {
+    bool same = static_cast<Index>(parents.size()) == config_.batch;
+    for (std::size_t r = 0; r < parents.size(); ++r) {
+      check(parents[r] >= 0 && parents[r] < config_.batch, [&] {
+        return "KeyValueCache::reorder: parents[" + std::to_string(r) + "] is " + std::to_string(parents[r]) + ", wanted 0 to " +
+               std::to_string(config_.batch - 1);
+      });
+      same = same && parents[r] == static_cast<Index>(r);
+    }
+    if (same) return;
+    const auto pick = [&](const Tensor<T, 4>& all) {
+      const Index heads = config_.kv_heads, room = capacity() * all.dimension(3);
+      Tensor<T, 4> rows(static_cast<Index>(parents.size()), heads, capacity(), all.dimension(3));
+      for (Index i = 0; i < static_cast<Index>(parents.size()) * heads; ++i) {
+        const Index from = parents[static_cast<std::size_t>(i / heads)] * heads + i % heads, width = all.dimension(3);
+        std::copy(all.data() + from * room + first_ * width, all.data() + from * room + end_ * width,
+                  rows.data() + i * room + first_ * width);
+      }
+      return rows;
+    };
+    Tensor<T, 4> keys = pick(keys_);
+    values_ = pick(values_);
+    keys_ = std::move(keys);
+    config_.batch = static_cast<Index>(parents.size());
   }
   /// Forgets everything and keeps the memory.
   void clear() { first_ = end_ = total_ = 0; }

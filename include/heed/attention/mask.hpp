@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <ranges>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -77,7 +76,7 @@ concept IndexSpan = std::is_convertible_v<X, std::span<const Index>>;
 /// Owns its numbers and is about to die: a view of it would dangle.
 template <class X>
 concept DyingContainer =
-    !std::is_lvalue_reference_v<X> && !std::ranges::borrowed_range<std::remove_cvref_t<X>> && IndexSpan<X>;
+    !std::is_lvalue_reference_v<X> && !std::ranges::enable_borrowed_range<std::remove_cvref_t<X>> && IndexSpan<X>;
 
 /// A container or span of lengths that will outlive the call.
 template <class X>

@@ -9,7 +9,7 @@
 
 #include <heed/attention/check_view.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/workspace.hpp>
 #include <heed/kernels/gemm.hpp>
 

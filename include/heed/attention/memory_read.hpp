@@ -10,7 +10,7 @@
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/check_view.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/workspace.hpp>
 #include <heed/kernels/softmax.hpp>
 #include <heed/simd/row.hpp>

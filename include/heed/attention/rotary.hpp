@@ -10,7 +10,7 @@
 
 #include <heed/attention/check_view.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/simd/batch.hpp>
 
 namespace heed::inline HEED_ABI {

@@ -8,7 +8,7 @@
 
 #include <heed/attention/modifier.hpp>
 #include <heed/attention/run_forward.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/workspace.hpp>
 
 namespace heed::inline HEED_ABI {
@@ -17,8 +17,7 @@ namespace heed::inline HEED_ABI {
 /// executor of this concurrency. Options do not change it today; they are asked for so that they may.
 template <Real T>
 std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
-  return static_cast<std::size_t>(detail::forward_workers<T>(shape, concurrency)) *
-         detail::forward_scratch_bytes<T>(shape);
+  return detail::forward_bytes<T>(shape, concurrency);
 }
 
 /// The shape of a call with these views, checked.
@@ -137,5 +136,18 @@ Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key
                                                     const F&... callables) {
   return heed::scaled_dot_product_attention(query, key, value, options, default_executor(), callables...);
 }
+
+// What a program with HEED_EXTERN_TEMPLATES compiles once: heed/instances.hpp.
+#define HEED_ATTEND_INSTANCES(declare, T)                                                                              \
+  declare AttentionResult<T> detail::attend_views<T>(const char*, const View<const T, 4>&, const View<const T, 4>&,    \
+                                                     const View<const T, 4>&, const AttentionOptions<T>&, ExecutorRef, \
+                                                     const ScoreModifier<T>*);                                         \
+  declare void attend_into<T>(const AttentionOutputs<T>&, const View<const T, 4>&, const View<const T, 4>&,            \
+                              const View<const T, 4>&, const AttentionOptions<T>&, Workspace&, ExecutorRef);
+
+#if defined(HEED_EXTERN_TEMPLATES)
+HEED_ATTEND_INSTANCES(extern template, float)
+HEED_ATTEND_INSTANCES(extern template, double)
+#endif
 
 }  // namespace heed::inline HEED_ABI

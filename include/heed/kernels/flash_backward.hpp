@@ -6,71 +6,15 @@
 // all five products broadcast from a row or a column of S^T, K or V, so only Q^T and dO^T are packed. Sums are
 // accumulated in T: one chain per block of queries or of keys, blocks joined in their order.
 
+#include <numbers>
+
 #include <heed/kernels/finite.hpp>
-#include <heed/kernels/flash_scores.hpp>
-#include <heed/kernels/flash_weights.hpp>
+#include <heed/kernels/flash_gradients.hpp>
 #include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// What one head's backward reads besides the head, and where it adds.
-template <class T>
-struct FlashGradients {
-  StridedMatrix<T> d_output;     // (query_length, value_dim)
-  MatrixView<const T> output;    // of the forward
-  const T* logsumexp = nullptr;  // (query_length), of the forward
-  MatrixView<T> d_query;         // (query_length, head_dim), to be multiplied by the scale at the end
-  MatrixView<T> d_key;           // (key_length, head_dim), the same
-  MatrixView<T> d_value;         // (key_length, value_dim)
-  T* d_bias = nullptr;           // steps as the bias has them; null: not wanted
-  Index d_bias_query_step = 0, d_bias_key_step = 0;
-  T* d_sink = nullptr;  // of this head and sample; null: not wanted
-};
-
-/// One worker's memory.
-template <class T>
-struct FlashBackwardScratch {
-  T *query, *d_output, *weights, *d_scores, *slopes, *inputs;  // packed operands and tiles
-  T *query_rows, *key_rows, *value_rows, *output_rows;         // copies where rows are not contiguous
-  T* sum;
-
-  template <class Arch = default_arch, class Take>
-  static FlashBackwardScratch make(Index head_dim, Index value_dim, Take&& take) {
-    constexpr Index queries = flash_detail::FlashBlocks<T, Arch>::queries, keys = flash_detail::flash_keys;
-    FlashBackwardScratch s;
-    take(s.query, head_dim * queries);
-    take(s.d_output, value_dim * queries);
-    take(s.weights, keys * queries);
-    take(s.d_scores, keys * queries);
-    take(s.slopes, keys * queries);
-    take(s.inputs, keys * queries);
-    take(s.query_rows, queries * head_dim);
-    take(s.key_rows, keys * head_dim);
-    take(s.value_rows, keys * value_dim);
-    take(s.output_rows, queries * value_dim);
-    take(s.sum, std::max(head_dim, value_dim));
-    return s;
-  }
-};
-
-namespace flash_detail {
-
-/// d_scores (keys, one register): d_weights -> weights (d_weights - delta). Masked: a weight of 0 passes nothing, even
-/// where the masked data is so large that d_weights overflowed.
-template <class T, class Arch, bool Masked>
-[[HEED_HOT_LOOP]] void differentiate_scores(const T* weights, T* d_scores, Index keys, const Batch<T, Arch>& delta) {
-  using B = Batch<T, Arch>;
-  constexpr Index step = FlashBlocks<T, Arch>::queries;
-  const B row_delta = delta, zero(T(0));
-  for (Index j = 0; j < keys; ++j, weights += step, d_scores += step) {
-    const B weight = heed::load<T, Arch>(weights), d = weight * (heed::load<T, Arch>(d_scores) - row_delta);
-    heed::store(d_scores, Masked ? heed::select(weight == zero, zero, d) : d);
-  }
-}
-
-}  // namespace flash_detail
-
-/// One head: run() for every block of queries, in their order. Gradients of keys and values add up over heads.
+/// One head. Gradients of keys and values add up over heads.
 template <class T, class Arch = default_arch>
 class FlashBackward {
  public:
@@ -80,11 +24,21 @@ class FlashBackward {
     if (head.parameter_gradient) tile_.keep_inputs(scratch.inputs);
   }
 
-  /// All queries.
-  void run() {
-    const Index end = std::min(head_.band.query_end, head_.query.rows);
-    for (Index first = 0; first < end; first += Blocks::queries) run({first, std::min(first + Blocks::queries, end)});
+  /// Blocks of `queries` in their order against blocks of `keys`; both begin at multiples of their blocks. Where keys
+  /// are cut into several runs, d_query is made of what tiles add to it, one after the other: a run writes tile (q, k),
+  /// counted from queries.first and the first key, to parts + (q * blocks of all keys + k) * part_size, those that the
+  /// band's keys of the block of queries reach into. Null: there is one run, and d_query is added to.
+  void run(Range queries, Range keys, T* parts) {
+    constexpr Index block = flash_detail::flash_keys;
+    const Index part = part_size(head_.query.cols), blocks = (head_.key.rows + block - 1) / block;
+    const Index end = std::min({queries.end, head_.band.query_end, head_.query.rows});
+    for (Index first = queries.first; first < end; first += Blocks::queries) {
+      run_block({first, std::min(first + Blocks::queries, end)}, keys, parts);
+      if (parts) parts += blocks * part;
+    }
   }
+  /// Elements of what one tile adds to d_query: (queries of a block, head_dim).
+  static constexpr Index part_size(Index head_dim) { return Blocks::queries * head_dim; }
 
  private:
   using B = Batch<T, Arch>;
@@ -92,19 +46,24 @@ class FlashBackward {
   using Add = flash_detail::Add;
   static constexpr Index width = lanes<T, Arch>, step = Blocks::queries;
 
-  void run(Range queries) {
+  void run_block(Range queries, Range all, T* parts) {
     queries_ = queries;
-    const Range keys = head_.band.keys(queries);
     query_ = flash_detail::contiguous_rows(head_.query, queries.first, queries.size(), scratch_.query_rows);
     d_output_ = flash_detail::contiguous_rows(grad_.d_output, queries.first, queries.size(), scratch_.output_rows);
     queries_finite_ = all_finite<T, Arch>(query_) && all_finite<T, Arch>(d_output_);
     flash_detail::pack_transposed<T, Arch>(head_.query, queries.first, queries.size(), scale_.packed, scratch_.query);
     flash_detail::pack_transposed<T, Arch>(grad_.d_output, queries.first, queries.size(), T(1), scratch_.d_output);
     start_rows();
-    if (grad_.d_sink) add_sink_gradient();
+    if (grad_.d_sink && all.first == 0) add_sink_gradient();
     constexpr Index block = flash_detail::flash_keys;
+    const Range seen = head_.band.keys(queries), keys{std::max(seen.first, all.first), std::min(seen.end, all.end)};
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
+      d_query_ = grad_.d_query.row_block(queries.first, queries.size());
+      if (parts) {
+        d_query_ = {parts + first / block * part_size(query_.cols), queries.size(), query_.cols};
+        fill_row<T, Arch>(d_query_.data, T(0), part_size(query_.cols));
+      }
       const Tile kind = head_.visible_tile(queries, cut);
       if (kind != Tile::empty) add_tile({queries, cut, kind});
     }
@@ -112,14 +71,15 @@ class FlashBackward {
 
   /// What the exponents are measured from, and delta. Where one is no finite number, a weight of 0 hides nothing.
   void start_rows() {
-    std::fill_n(reference_, step, T(0));
-    std::fill_n(delta_, step, T(0));
+    for (T* const row : {reference_, reference_low_, unit_, delta_}) std::fill_n(row, step, T(0));
     choose_scale();
     for (Index i = 0; i < queries_.size(); ++i) {
       delta_[i] = dot<T, Arch>(d_output_.row(i), grad_.output.row(queries_.first + i), d_output_.cols);
       const T total = grad_.logsumexp[queries_.first + i];
       const bool empty = total == -std::numeric_limits<T>::infinity();
-      reference_[i] = empty ? T(0) : scale_.apply ? total : total * std::numbers::log2e_v<T>;
+      const flash_detail::RowReference<T> reference(empty ? T(0) : total);
+      reference_[i] = scale_.apply && !empty ? total : reference.high;
+      reference_low_[i] = reference.low, unit_[i] = reference.unit;
       queries_finite_ = queries_finite_ && std::isfinite(reference_[i]) && std::isfinite(delta_[i]);
     }
   }
@@ -137,7 +97,7 @@ class FlashBackward {
     alignas(64) T unused[step] = {};
     tile_.compute(place, scratch_.query, nullptr);
     tile_.multiply_keys(head_.value, scratch_.d_output, scratch_.d_scores, unused);
-    for (Index v = 0; v < tile_.vectors(); ++v) scale_.apply ? weigh<true>(v) : weigh<false>(v);
+    for (Index v = 0; v < tile_.vectors(); ++v) weigh(v);
     tile_.apply_dropout(scratch_.d_scores);
     const auto key = flash_detail::contiguous_rows(head_.key, place.keys.first, place.keys.size(), scratch_.key_rows);
     const bool careful = place.tile == Tile::mixed && !finite(place.keys, key);
@@ -155,12 +115,17 @@ class FlashBackward {
     return queries_finite_ && all_finite<T, Arch>(key) && all_finite<T, Arch>(value);
   }
 
-  template <bool Apply>
   void weigh(Index v) {
     const Range keys = tile_.vector_keys(v);
-    T* const column = scratch_.weights + keys.first * step + v * width;
-    flash_detail::weigh_scores<T, Arch, Apply>(column, keys.size(), scale_.exponent,
-                                               heed::load<T, Arch>(reference_ + v * width));
+    const Index at = v * width;
+    T* const column = scratch_.weights + keys.first * step + at;
+    if (scale_.apply) {
+      flash_detail::weigh_scores<T, Arch, true>(column, keys.size(), scale_.exponent,
+                                                heed::load<T, Arch>(reference_ + at));
+    } else {
+      flash_detail::recompute_weights<T, Arch>(column, keys.size(), scale_.exponent, reference_ + at,
+                                               reference_low_ + at, unit_ + at);
+    }
   }
   /// Pairs of the tile that the register cannot see get zeros, since a group of rows may reach over two registers.
   template <bool Masked>
@@ -213,8 +178,8 @@ class FlashBackward {
       const Range seen = tile_.row_keys(i, rows);
       if (seen.empty()) return;
       flash_detail::product_rows<T, Arch, rows>({scratch_.d_scores + seen.first * step + i, 1, step},
-                                                key.row_block(seen.first, seen.size()),
-                                                grad_.d_query.row(queries_.first + i), grad_.d_query.stride, Add());
+                                                key.row_block(seen.first, seen.size()), d_query_.row(i),
+                                                d_query_.stride, Add());
     });
   }
 
@@ -249,7 +214,7 @@ class FlashBackward {
     }
     for (Index i = 0; i < queries_.size(); ++i) {
       const auto weight = [&](Index j) { return visible(i, j) ? &scratch_.d_scores[j * step + i] : nullptr; };
-      add_visible_rows(key, weight, grad_.d_query.row(queries_.first + i));
+      add_visible_rows(key, weight, d_query_.row(i));
     }
   }
   /// target += sum of *weight(n) times row n of x, over those that are not null.
@@ -269,15 +234,24 @@ class FlashBackward {
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_;
   MatrixView<const T> query_, d_output_;
+  MatrixView<T> d_query_;  // where the tile adds
   bool queries_finite_ = true;
   alignas(64) T reference_[Blocks::queries];
+  alignas(64) T reference_low_[Blocks::queries];
+  alignas(64) T unit_[Blocks::queries];
   alignas(64) T delta_[Blocks::queries];
 };
 
-/// The whole head. One function to instantiate for programs with many callers.
+/// FlashBackward::run. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch,
+                    Range queries, Range keys, T* parts) {
+  FlashBackward<T, Arch>(head, grad, scratch).run(queries, keys, parts);
+}
+/// The whole head.
 template <class T, class Arch = default_arch>
 void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch) {
-  FlashBackward<T, Arch>(head, grad, scratch).run();
+  flash_backward<T, Arch>(head, grad, scratch, {0, head.query.rows}, {0, head.key.rows}, nullptr);
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -89,14 +89,16 @@ template <class T, class Arch, int Rows, int Vectors, class Load>
   Index offset = 0;
   for (Index step = 0; step < depth; ++step, offset += a.k_step, b += b_step) {
     B right[Vectors];
-    unroll<Vectors>([&](auto v) {
+    unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
       right[v] = load(b, v);
       keep_in_register(right[v]);
     });
-    unroll<Rows>([&](auto i) {
+    unroll<Rows>([&](auto i) __attribute__((always_inline)) {
       B left(row[i][offset]);
       keep_in_register(left);
-      unroll<Vectors>([&](auto v) { sum[i][v] = heed::fma(left, right[v], sum[i][v]); });
+      unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+        sum[i][v] = heed::fma(left, right[v], sum[i][v]);
+      });
     });
   }
 }

@@ -23,9 +23,6 @@ namespace heed::inline HEED_ABI {
 /// How the decoder attends: additively, before its GRU reads the answer (Bahdanau), or multiplicatively behind it (Luong).
 enum class DecoderAttention { bahdanau, luong_dot, luong_general, luong_concat };
 
-/// Which tables share one tensor: none; the target embedding and the output layer's weight; these and the source embedding.
-enum class TiedEmbeddings { none, target_output, all };
-
 template <class T>
 struct GruSeq2Seq {
   struct Config {

@@ -12,6 +12,9 @@
 
 namespace heed::inline HEED_ABI {
 
+/// Which tables share one tensor: none; the target embedding and the output layer's weight; these and the source embedding.
+enum class TiedEmbeddings { none, target_output, all };
+
 /// Whether the output layer has a weight of its own or reads with the target embedding's.
 enum class OutputWeight { own, tied };
 

@@ -24,20 +24,20 @@ struct TransformerStackConfig {
   }
   /// The last normalisation, or one without parameters.
   template <class T>
-  Norm<T> norm() const {
-    return final_norm == FinalNorm::yes ? layer.residual<T>().norm : Norm<T>();
+  BlockNorm<T> norm() const {
+    return final_norm == FinalNorm::yes ? layer.residual<T>().norm : BlockNorm<T>();
   }
 };
 
 template <class T>
 struct TransformerEncoder {
   std::vector<TransformerEncoderLayer<T>> layers;
-  Norm<T> norm;
+  BlockNorm<T> norm;
   FinalNorm final_norm = FinalNorm::no;
 
   struct Cache {
     std::vector<typename TransformerEncoderLayer<T>::Cache> layers;
-    typename Norm<T>::State norm;
+    typename BlockNorm<T>::State norm;
   };
 
   static void fields(auto&& visit, auto&... self) {
@@ -60,7 +60,7 @@ struct TransformerEncoder {
     for (std::size_t i = 0; i < layers.size(); ++i)
       y = layers[i].forward(y, options, cache ? &cache->layers[i] : nullptr, executor);
     if (final_norm == FinalNorm::no) return y;
-    typename Norm<T>::State local;
+    typename BlockNorm<T>::State local;
     auto& state = cache ? cache->norm : local;
     state.x = std::move(y);
     return norm.forward(state, executor);

@@ -20,7 +20,7 @@
 #include <heed/core/executor.hpp>
 #include <heed/core/random.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/simd/batch.hpp>
 
 namespace heed::inline HEED_ABI {

@@ -9,7 +9,7 @@
 
 #include <heed/core/check.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/simd/batch.hpp>

@@ -9,7 +9,7 @@
 
 #include <heed/core/check.hpp>
 #include <heed/core/tensor.hpp>
-#include <heed/core/thread_pool.hpp>
+#include <heed/core/default_executor.hpp>
 #include <heed/core/workspace.hpp>
 #include <heed/kernels/cross_entropy.hpp>
 #include <heed/nn/elementwise_loss.hpp>

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <heed/attention/rotary.hpp>
 #include <heed/nn/extra_keys.hpp>
@@ -66,6 +67,7 @@ struct MultiHeadOptions {
   RotaryCall rotary_call = {};
   Rng* rng = nullptr;           // training: dropout draws from it; null: evaluation
   bool return_weights = false;  // (batch, heads, query_length, key_length), those before dropout
+  std::vector<Tensor<T, 4>>* collect_weights = nullptr;  // every attention that these options reach appends its weights
 
   /// As attend() takes them.
   AttentionOptions<T> attention(const detail::WidenedScores<T>& scores, const AttentionDropout& dropout) const {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include <heed/nn/dropout.hpp>
-#include <heed/nn/norm.hpp>
+#include <heed/nn/block_norm.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -16,13 +16,13 @@ enum class NormPlace { after, before };
 
 template <class T>
 struct Residual {
-  Norm<T> norm;
+  BlockNorm<T> norm;
   Dropout<T> dropout;
   NormPlace place = NormPlace::after;
 
   /// What was normalised (x before, the sum after), and what dropout drew.
   struct State {
-    typename Norm<T>::State norm;
+    typename BlockNorm<T>::State norm;
     typename Dropout<T>::Cache dropout;
   };
 

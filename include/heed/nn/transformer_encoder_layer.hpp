@@ -28,7 +28,7 @@ struct TransformerLayerConfig {
   }
   template <class T>
   Residual<T> residual() const {
-    return {Norm<T>({.size = model_dim, .kind = norm, .epsilon = epsilon, .bias = bias}), Dropout<T>(dropout), norm_place};
+    return {BlockNorm<T>({.size = model_dim, .kind = norm, .epsilon = epsilon, .bias = bias}), Dropout<T>(dropout), norm_place};
   }
   template <class T>
   FeedForward<T> feed_forward(Rng& rng) const {

@@ -51,7 +51,9 @@ inline void prefetch([[maybe_unused]] const void* p) {
 /// Calls f(0), f(1), ..., f(Count - 1) with compile-time indices: a loop that is unrolled at every optimisation level.
 template <int Count, class F>
 [[gnu::always_inline]] inline void unroll(const F& f) {
-  [&]<int... I>(std::integer_sequence<int, I...>) { (f(std::integral_constant<int, I>()), ...); }
+  [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
+    (f(std::integral_constant<int, I>()), ...);
+  }
   (std::make_integer_sequence<int, Count>());
 }
 

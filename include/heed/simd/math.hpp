@@ -6,6 +6,8 @@
 //   float     1.2    1.6    2.4      1.0    1.4
 //   double    1.2    1.6    2.4      1.0    1.4
 //
+// Without fused multiply-add (SSE2, AVX) tanh is within 2.
+//
 // NaN stays NaN, exp(-inf) is exactly 0, exp overflows to inf just where T does (88.72, 709.78), log(0) = -inf, log of
 // less = NaN. Results below the smallest normal number are rounded to subnormal ones, once. Each polynomial is one fma
 // chain; arguments are reduced as in W. J. Cody and W. Waite, Software Manual for the Elementary Functions, 1980.
@@ -139,16 +141,42 @@ inline Batch<T, Arch> exp_batch(const Batch<T, Arch>& x) {
   return scale_by_power<T, Arch>(exp_reduced<T, Arch>(reduced.r), reduced.n);
 }
 
-// tanh |x| = x + x^3 P(x^2) where that is below 1/2, else 1 - 2 / (exp(2 |x|) + 1).
+/// The smaller of x and a limit that is no NaN; a NaN in x survives.
+template <class T, class Arch>
+inline Batch<T, Arch> at_most(const Batch<T, Arch>& x, T limit) {
+  const Batch<T, Arch> bound(limit);
+#if defined(__AVX512F__)  // x86's min gives its second operand where either is NaN
+  if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_min_ps(0xffff, bound, x);
+  if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_min_pd(0xff, bound, x);
+#endif
+#if defined(__SSE2__)
+  return xsimd::min(bound, x);
+#else
+  return heed::minimum(bound, x);
+#endif
+}
+
+// With h = (exp(2 |x|) - 1) / 2, tanh |x| = h / (1 + h) = a - a a / (1 + h) where a = min(h, 1): the last form rounds a
+// and the difference, what comes between hardly counts. |x| = n ln 2 / 2 + r, h = 2^n (exp(2 r) - 1) / 2 + (2^n - 1) / 2.
+// n is 0 a bit longer than nearest rounding has it: where h is not a sum, it is more exact.
 template <class T, class Arch>
 inline Batch<T, Arch> tanh_batch(const Batch<T, Arch>& x) {
   using B = Batch<T, Arch>;
   using C = MathConstants<T>;
-  const B one(T(1)), size = heed::minimum(B(C::tanh_saturates), xsimd::abs(x)), square = size * size;
-  const B near_zero = heed::fma(size * square, polynomial<T, Arch>(square, C::tanh), size);
-  const Reduced<T, Arch> reduced(size + size);
-  const B e = exp_reduced<T, Arch>(reduced.r) * power_of_two<T, Arch>(reduced.n);
-  return with_sign_of(heed::select(size < B(C::tanh_split), near_zero, one - B(T(2)) / (e + one)), x);
+  const B size = at_most<T, Arch>(xsimd::abs(x), C::tanh_saturates), half(T(0.5));
+  const B magic(C::round_magic + C::bias);
+  const B biased = heed::fma(size - B(C::tanh_shift), B(2 * std::numbers::log2e_v<T>), magic);
+  const B n = biased - magic;
+  const B power = from_bits<T, Arch>(to_exponent<T, Arch>(to_bits<T, Arch>(biased)));  // 2^n
+  B r;
+  if constexpr (fused)
+    r = heed::fnma(n, B(std::numbers::ln2_v<T> / 2), size);
+  else
+    r = heed::fnma(n, B(C::ln2_low / 2), heed::fnma(n, B(C::ln2_high / 2), size));
+  const B q = heed::fma(r, heed::fma(r, r * polynomial<T, Arch>(r, C::tanh), r), r);
+  const B h = heed::fma(power, q, heed::fma(power, half, -half));
+  const B a = at_most<T, Arch>(h, T(1));
+  return with_sign_of(heed::fnma(a, a / (h + B(T(1))), a), x);
 }
 
 // exp(-|x|) never overflows: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0.

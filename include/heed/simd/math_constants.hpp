@@ -23,18 +23,18 @@ struct MathConstants<float> {
   static constexpr float round_magic = 12582912.f;  // 1.5 * 2^23: adding it leaves an integer in the low bits
   static constexpr float exp_lowest = -104.f;       // exp of it rounds to 0
   static constexpr float exp_highest = 89.f;        // exp of it overflows
-  static constexpr float tanh_split = 0.55f, tanh_saturates = 10.f;  // tanh of the last rounds to 1
-  static constexpr float ln2_high = 0.693359375f;                    // n * ln2_high is exact
-  static constexpr float ln2_low = -2.12194440e-4f;                  // ln 2 - ln2_high
-  static constexpr float subnormal_scale = 33554432.f;               // 2^25
+  static constexpr float tanh_shift = 0.1f, tanh_saturates = 10.f;  // tanh of the last rounds to 1
+  static constexpr float ln2_high = 0.693359375f;                   // n * ln2_high is exact
+  static constexpr float ln2_low = -2.12194440e-4f;                 // ln 2 - ln2_high
+  static constexpr float subnormal_scale = 33554432.f;              // 2^25
   static constexpr float subnormal_shift = 25.f;
   static constexpr float erf_split = 0.92f, erf_saturates = 4.f;
   // (e^r - 1 - r) / r^2 on |r| <= ln 2 / 2, relative to e^r (2^-28.3)
   static constexpr std::array<float, 5> exp = {0.499999934f, 0.166665204f, 0.0416683906f, 0.00836874531f,
                                                0.00138145516f};
-  // (tanh(x) / x - 1) / x^2 in x^2 (2^-29.9)
-  static constexpr std::array<float, 5> tanh = {-0.33333318f, 0.133326017f, -0.0538538569f, 0.0210777546f,
-                                                -0.0062824685f};
+  // ((exp(2 r) - 1) / 2 - r - r^2) / r^3 where r - 0.1 is up to ln 2 / 4 large, relative to (exp(2 r) - 1) / 2, below
+  // 0 to 1/4 (2^-32.0)
+  static constexpr std::array<float, 5> tanh = {0.666666389f, 0.333335429f, 0.133376524f, 0.0438385643f, 0.0152015975f};
   // (2 atanh(s) - 2 s) / s^3 in s^2 (2^-30.2)
   static constexpr std::array<float, 3> log = {0.666667767f, 0.399774956f, 0.298730739f};
   // erf(x) / x - 1 in x^2 (2^-31.3); exp(x^2) erfc(x) in (x - 2) / (x + 2), relative to exp(x^2) (2^-32.8)
@@ -52,7 +52,7 @@ struct MathConstants<double> {
   static constexpr double round_magic = 6755399441055744.;  // 1.5 * 2^52
   static constexpr double exp_lowest = -746.;
   static constexpr double exp_highest = 710.;
-  static constexpr double tanh_split = 0.55, tanh_saturates = 20.;
+  static constexpr double tanh_shift = 0.1, tanh_saturates = 20.;
   static constexpr double ln2_high = 0x1.62e42feep-1;  // 33 bits: n * ln2_high is exact
   static constexpr double ln2_low = 0x1.a39ef35793c76p-33;
   static constexpr double subnormal_scale = 18014398509481984.;  // 2^54
@@ -69,10 +69,11 @@ struct MathConstants<double> {
                                                  2.7557582265051931e-07,
                                                  2.5112084689970408e-08,
                                                  2.0826587870129446e-09};
-  static constexpr std::array<double, 11> tanh = {-0.33333333333333298,   0.13333333333326833,    -0.053968253963878603,
-                                                  0.021869488389102975,   -0.0088632326527854997, 0.0035920925325390036,
-                                                  -0.0014555459842547891, 0.00058845705051168015, -0.000233412733855235,
-                                                  8.33600792894974e-05,   -1.9521035163586508e-05};
+  // 2^-62.1
+  static constexpr std::array<double, 10> tanh = {0.6666666666666663,    0.33333333333335635,    0.13333333333324784,
+                                                  0.04444444443584919,   0.012698412813737287,   0.003174603352790417,
+                                                  0.0007054537274181723, 0.00014121024182258318, 2.518922055748227e-05,
+                                                  5.179115080093394e-06};
   static constexpr std::array<double, 7> log = {0.66666666666667351, 0.39999999999411079, 0.28571428743266031,
                                                 0.22222198475682856, 0.18183569753348161, 0.15313902953024489,
                                                 0.14797510179747114};

@@ -12,7 +12,7 @@ enum class NormKind { layer, rms };
 
 /// Parameters have the names of the one that it is: weight and bias, or weight.
 template <class T>
-struct Norm {
+struct BlockNorm {
   struct Config {
     Index size = 0;
     NormKind kind = NormKind::layer;
@@ -35,8 +35,8 @@ struct Norm {
     visit("", self.rms...);
   }
 
-  Norm() = default;
-  explicit Norm(const Config& config) : kind(config.kind) {
+  BlockNorm() = default;
+  explicit BlockNorm(const Config& config) : kind(config.kind) {
     if (kind == NormKind::rms)
       rms = RmsNorm<T>({.shape = {config.size}, .epsilon = config.epsilon});
     else
@@ -63,7 +63,7 @@ struct Norm {
     return y;
   }
   /// d (batch, length, size) becomes the gradient of state.x; adds to grad.
-  void backward(Tensor<T, 3>& d, const State& state, Norm& grad, ExecutorRef executor) const {
+  void backward(Tensor<T, 3>& d, const State& state, BlockNorm& grad, ExecutorRef executor) const {
     const MatrixView<const T> d_y = as_matrix(std::as_const(d)), x = as_matrix(state.x);
     if (kind == NormKind::layer) return layer.backward_into(d_y, x, state.moments.data(), as_matrix(d), grad.layer, executor);
     std::vector<T> factors;
