@@ -15,7 +15,11 @@
 #include <heed/attention/cosine.hpp>
 #include <heed/attention/dot_read.hpp>
 #include <heed/attention/flash_head.hpp>
+#include <heed/attention/gated_linear_attention.hpp>
 #include <heed/attention/key_value_cache.hpp>
+#include <heed/attention/linear_attention.hpp>
+#include <heed/attention/linear_recurrence.hpp>
+#include <heed/attention/local_luong.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
@@ -74,6 +78,7 @@
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/instances.hpp>
+#include <heed/kernels/linear_attention.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
 #include <heed/kernels/row_sums.hpp>
@@ -115,6 +120,10 @@
 #include <heed/nn/multi_head_options.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/readout.hpp>
+#include <heed/nn/relative_attention.hpp>
+#include <heed/nn/relative_position.hpp>
+#include <heed/nn/relative_rows.hpp>
+#include <heed/nn/relative_scores.hpp>
 #include <heed/nn/residual.hpp>
 #include <heed/nn/rms_norm.hpp>
 #include <heed/nn/row_blocks.hpp>
