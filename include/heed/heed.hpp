@@ -123,12 +123,17 @@
 #include <heed/simd/math_constants.hpp>
 #include <heed/simd/row.hpp>
 #include <heed/simd/transpose.hpp>
+#include <heed/train/accumulate.hpp>
 #include <heed/train/adadelta.hpp>
+#include <heed/train/adafactor.hpp>
 #include <heed/train/adagrad.hpp>
 #include <heed/train/adam.hpp>
+#include <heed/train/classification.hpp>
 #include <heed/train/clip.hpp>
 #include <heed/train/cyclic_schedule.hpp>
 #include <heed/train/early_stopping.hpp>
+#include <heed/train/ema.hpp>
+#include <heed/train/freeze.hpp>
 #include <heed/train/lion.hpp>
 #include <heed/train/metrics.hpp>
 #include <heed/train/nadam.hpp>
