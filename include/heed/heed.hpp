@@ -67,6 +67,7 @@
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/instances.hpp>
+#include <heed/kernels/lstm_cell.hpp>
 #include <heed/kernels/normalization.hpp>
 #include <heed/kernels/registers.hpp>
 #include <heed/kernels/row_sums.hpp>
@@ -103,6 +104,9 @@
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/layer_norm.hpp>
 #include <heed/nn/loss.hpp>
+#include <heed/nn/lstm.hpp>
+#include <heed/nn/lstm_cell.hpp>
+#include <heed/nn/lstm_sequence.hpp>
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
@@ -111,6 +115,7 @@
 #include <heed/nn/residual.hpp>
 #include <heed/nn/rms_norm.hpp>
 #include <heed/nn/row_blocks.hpp>
+#include <heed/nn/sequence_block.hpp>
 #include <heed/nn/transformer_decoder_layer.hpp>
 #include <heed/nn/transformer_encoder_layer.hpp>
 #include <heed/simd/arch.hpp>
