@@ -66,6 +66,7 @@
 #include <heed/kernels/gemm_tile.hpp>
 #include <heed/kernels/gru_cell.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/im2col.hpp>
 #include <heed/kernels/instances.hpp>
 #include <heed/kernels/lstm_cell.hpp>
 #include <heed/kernels/normalization.hpp>
@@ -88,7 +89,9 @@
 #include <heed/models/transformer_token_decoder.hpp>
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
+#include <heed/nn/batch_norm.hpp>
 #include <heed/nn/block_norm.hpp>
+#include <heed/nn/conv.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/dropout.hpp>
 #include <heed/nn/elementwise_loss.hpp>
@@ -111,6 +114,7 @@
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
 #include <heed/nn/parameters.hpp>
+#include <heed/nn/pooling.hpp>
 #include <heed/nn/readout.hpp>
 #include <heed/nn/residual.hpp>
 #include <heed/nn/rms_norm.hpp>
@@ -118,6 +122,7 @@
 #include <heed/nn/sequence_block.hpp>
 #include <heed/nn/transformer_decoder_layer.hpp>
 #include <heed/nn/transformer_encoder_layer.hpp>
+#include <heed/nn/window.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>
