@@ -136,9 +136,9 @@
 #include <heed/nn/rms_norm.hpp>
 #include <heed/nn/row_blocks.hpp>
 #include <heed/nn/sequence_block.hpp>
+#include <heed/nn/sliding_window.hpp>
 #include <heed/nn/transformer_decoder_layer.hpp>
 #include <heed/nn/transformer_encoder_layer.hpp>
-#include <heed/nn/window.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>

@@ -13,7 +13,7 @@
 #include <heed/core/default_executor.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/parameters.hpp>
-#include <heed/nn/window.hpp>
+#include <heed/nn/sliding_window.hpp>
 #include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
@@ -34,7 +34,7 @@ struct Conv {
 
   Tensor<T, Axes + 2> weight;  // (out_channels, in_channels / groups, kernel...)
   Tensor<T, 1> bias;           // (out_channels), empty without bias
-  Window<Axes> window;
+  SlidingWindow<Axes> window;
   Index groups = 1;
 
   /// What backward needs: the input.

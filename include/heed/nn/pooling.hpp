@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <heed/core/default_executor.hpp>
-#include <heed/nn/window.hpp>
+#include <heed/nn/sliding_window.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -29,8 +29,8 @@ struct PoolingConfig {
 namespace detail {
 
 template <int Axes>
-Window<Axes> pooling_window(const char* owner, const PoolingConfig<Axes>& config) {
-  const Window<Axes> window{config.kernel, config.stride.value_or(config.kernel), repeated<Axes>(1), config.padding,
+SlidingWindow<Axes> pooling_window(const char* owner, const PoolingConfig<Axes>& config) {
+  const SlidingWindow<Axes> window{config.kernel, config.stride.value_or(config.kernel), repeated<Axes>(1), config.padding,
                             config.padding};
   window.check_sizes(owner);
   for (std::size_t a = 0; a < Axes; ++a) {
@@ -67,7 +67,7 @@ void for_each_window(const WindowShape& shape, Index planes, ExecutorRef executo
 /// The largest input of each window, the first of equals; NaN if there is one. No parameters.
 template <class T, int Axes>
 struct MaxPool {
-  Window<Axes> window;
+  SlidingWindow<Axes> window;
 
   /// What backward needs: the shape of x and where each output came from, as a position in its (sample, channel).
   struct Cache {
@@ -127,7 +127,7 @@ struct MaxPool {
 /// The mean of each window. No parameters.
 template <class T, int Axes>
 struct AveragePool {
-  Window<Axes> window;
+  SlidingWindow<Axes> window;
   PoolingCount count = PoolingCount::all;
 
   /// What backward needs: the shape of x.

@@ -12,7 +12,7 @@ namespace heed::inline HEED_ABI {
 
 /// How a kernel slides over the last Axes axes of (batch, channels, axes...).
 template <int Axes>
-struct Window {
+struct SlidingWindow {
   Extents<Axes> kernel{}, stride{}, dilation{};
   Extents<Axes> before{}, behind{};  // padding
 
