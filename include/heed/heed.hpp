@@ -125,6 +125,7 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
+#include <heed/nn/multi_head_step.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/pooling.hpp>
 #include <heed/nn/readout.hpp>
