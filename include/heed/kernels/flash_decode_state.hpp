@@ -30,7 +30,9 @@ struct DecodeState {
   T reach = 0;  // the largest origin of any block, without its sign
 
   /// What row_max enters exponents as, and what is taken off scores: 0 where nothing was seen.
-  T origin(const ScoreScale<T>& scale) const { return scale.apply ? row_max : row_max * scale.exponent; }
+  T origin(const ScoreScale<T>& scale) const {
+    return scale.apply ? row_max : heed::fma(row_max, scale.exponent, T(0));  // no compiler merges it into a difference
+  }
   T reference(const ScoreScale<T>& scale) const { return row_max == lowest ? T(0) : origin(scale); }
   /// Moves on to a larger maximum; returns what earlier sums are multiplied by.
   T raise(T maximum, const ScoreScale<T>& scale) {
@@ -45,7 +47,7 @@ struct DecodeState {
     row_max = heed::maximum(row_max, other.row_max);
     reach = std::max(reach, other.reach);
     const T old_factor = weight(past, scale), factor = weight(other.origin(scale), scale);
-    row_sum = heed::fma(row_sum, old_factor, other.row_sum * factor);
+    row_sum = heed::fma(row_sum, old_factor, heed::fma(other.row_sum, factor, T(0)));
     return {old_factor, factor};
   }
   static T exp2_of(T x) {
@@ -57,7 +59,7 @@ struct DecodeState {
  private:
   T weight(T other_origin, const ScoreScale<T>& scale) const {
     const T gap = other_origin - reference(scale);
-    return exp2_of(scale.apply ? gap * scale.exponent : gap);
+    return exp2_of(scale.apply ? heed::fma(gap, scale.exponent, T(0)) : gap);
   }
 };
 
@@ -72,8 +74,8 @@ T finish_decode(const FlashHead<T>& head, const FlashOutputs<T>& out, const Scor
   if (head.sink) {
     const T sink = scale.to_origin(*head.sink), own = state.row_max == State::lowest ? State::lowest : origin,
             joined = std::max({own, sink, std::numeric_limits<T>::lowest()});
-    factor = State::exp2_of((own - joined) * unit);
-    sum = heed::fma(sum, factor, State::exp2_of((sink - joined) * unit));
+    factor = State::exp2_of(heed::fma(own - joined, unit, T(0)));
+    sum = heed::fma(sum, factor, State::exp2_of(heed::fma(sink - joined, unit, T(0))));
     origin = joined;
   }
   T inverse = factor / sum;

@@ -9,9 +9,6 @@
 
 namespace heed::inline HEED_ABI {
 
-/// Which way a recurrent layer reads: steps ascending, descending, or one cell each way with their outputs side by side.
-enum class Directions { forward, reverse, both };
-
 template <class T>
 struct Gru {
   struct Config {
@@ -90,7 +87,7 @@ struct Gru {
         const GruRun<T> call{result.output, options.lengths, slice(options.initial_state, run), direction,
                              options.masked_output,
                              options.packed ? &options.packed->runs[static_cast<std::size_t>(run)] : nullptr};
-        gru_forward(*cell, call, columns(output, offset, hidden), View<T, 2>(row_of(result.state, run)),
+        gru_forward(*cell, call, detail::step_columns(output, offset, hidden), View<T, 2>(detail::states_of(result.state, run)),
                     cache ? &cache->runs[static_cast<std::size_t>(run)] : nullptr, executor);
         offset += hidden;
         ++run;
@@ -123,8 +120,8 @@ struct Gru {
         const Index run = i * directions() + static_cast<Index>(d);
         const Tensor<T, 3>& d_layer = result.x;
         gru_backward(*forward_cells[d].cell, cache.runs[static_cast<std::size_t>(run)],
-                     columns(d_layer, static_cast<Index>(d) * hidden, hidden), slice(d_state, run), View<T, 3>(d_x),
-                     d == 0 ? Accumulate::no : Accumulate::yes, View<T, 2>(row_of(result.initial_state, run)),
+                     detail::step_columns(d_layer, static_cast<Index>(d) * hidden, hidden), slice(d_state, run), View<T, 3>(d_x),
+                     d == 0 ? Accumulate::no : Accumulate::yes, View<T, 2>(detail::states_of(result.initial_state, run)),
                      *grad_cells[d].cell, executor);
       }
       result.x = std::move(d_x);
@@ -133,40 +130,12 @@ struct Gru {
   }
 
  private:
-  template <class Cell>
-  struct Directed {
-    Cell* cell;
-    TimeDirection direction;
-  };
-
   static Index layer_directions(const Layer& layer) { return layer.forward && layer.reverse ? 2 : 1; }
   Index runs() const { return static_cast<Index>(layers.size()) * directions(); }
 
-  /// A layer's cells in the order of their runs.
-  template <class L>
-  static auto cells(L& layer) {
-    using Cell = std::remove_reference_t<decltype(*layer.forward)>;
-    std::vector<Directed<Cell>> all;
-    if (layer.forward) all.push_back({&*layer.forward, TimeDirection::forward});
-    if (layer.reverse) all.push_back({&*layer.reverse, TimeDirection::reverse});
-    return all;
-  }
-  /// Columns [first, first + count) of every step.
-  template <class S>
-  static auto columns(S& sequence, Index first, Index count) {
-    auto all = view(sequence);
-    all.data += first;
-    all.extents[2] = count;
-    return all;
-  }
-  template <class S>
-  static auto row_of(S& states, Index run) {
-    auto all = view(states);
-    return View<std::remove_pointer_t<decltype(all.data)>, 2>(all.data + run * all.strides[0],
-                                                             {all.extents[1], all.extents[2]});
-  }
+  static auto cells(auto& layer) { return detail::directed_cells(layer); }
   static View<const T, 2> slice(const Tensor<T, 3>* states, Index run) {
-    return states ? View<const T, 2>(row_of(*states, run)) : View<const T, 2>();
+    return states ? View<const T, 2>(detail::states_of(*states, run)) : View<const T, 2>();
   }
 
   void check_states(const char* function, const char* name, const Tensor<T, 3>* states, Index batch) const {

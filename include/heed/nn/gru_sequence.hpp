@@ -7,16 +7,9 @@
 #include <span>
 #include <utility>
 
-#include <heed/attention/bound_mask.hpp>
 #include <heed/nn/gru_sequence_block.hpp>
 
 namespace heed::inline HEED_ABI {
-
-/// Refuses lengths that are not one per sample within 0 to steps; none is all of x.
-inline void check_lengths(const char* function, const char* argument, std::span<const Index> lengths, Index batch,
-                          Index steps) {
-  if (!lengths.empty()) detail::check_per_sample(function, argument, lengths, batch, {0, steps});
-}
 
 /// run.x (batch, steps, input) -> output (batch, steps, hidden), rows contiguous, and state (batch, hidden) after each sample's
 /// last step. trace null: inference. Shapes are the caller's promise; padding is never read into a result.

@@ -87,6 +87,10 @@ struct HeadProjections {
     return which == HeadInput::query ? sizes.query_out : which == HeadInput::key ? sizes.key_out : sizes.value_out;
   }
 
+  /// The rows of one of the three, in the weight of all or in its own, and its part of the bias, null without.
+  MatrixView<T> weight(HeadInput which) { return weight_of(*this, which); }
+  T* bias(HeadInput which) { return bias_of(*this, which); }
+
   /// The weights in the order in which products read them, made once per model.
   struct Packed {
     PackedWeight<T> query, key, value;
@@ -120,7 +124,7 @@ struct HeadProjections {
                      const MatrixView<T>& d_x, Accumulate accumulate, ExecutorRef executor) const {
     Tensor<T, 2> storage;
     matmul<T>(Transpose::no, d_y, Transpose::no, weight_of(*this, which), d_x, accumulate, executor);
-    matmul<T>(Transpose::yes, d_y, Transpose::no, detail::read_rows(x, d_y, storage), grad.weight_of(grad, which),
+    matmul<T>(Transpose::yes, d_y, Transpose::no, detail::read_rows(x, d_y, storage), weight_of(grad, which),
               Accumulate::yes, executor);
     if (T* const d_bias = bias_of(grad, which)) add_rows<T>(d_y, d_bias, executor);
   }
