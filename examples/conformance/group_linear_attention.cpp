@@ -1,5 +1,5 @@
-// score: linear attention with the feature elu + 1, in double; onnx: LinearAttention. 16-bit cases are computed in float and
-// rounded once.
+// score: linear attention with the feature elu + 1, in double; onnx: LinearAttention. 16-bit cases are computed in
+// float and rounded once.
 
 #include <heed/attention/gated_linear_attention.hpp>
 #include <heed/attention/linear_attention.hpp>
@@ -28,7 +28,8 @@ void run_elu(Case& golden) {
   // unit vectors as values read the weights
   Heads<double> units = heed::zeros<double, 4>({key.dimension(0), 1, key.dimension(2), key.dimension(2)});
   for (Index j = 0; j < key.dimension(2); ++j) units.chip(j, 3).chip(j, 2).setConstant(1.0);
-  answer_as(golden, "weights", golden.expected_shape("weights"), heed::linear_attention(query, key, units, options).output);
+  answer_as(golden, "weights", golden.expected_shape("weights"),
+            heed::linear_attention(query, key, units, options).output);
   const auto d = heed::linear_attention_backward(one_head(golden, "grad_out"), query, key, value, result, options);
   answer_as(golden, "grad_q", golden.given_shape("q"), d.query);
   answer_as(golden, "grad_k", golden.given_shape("k"), d.key);
@@ -40,7 +41,8 @@ Heads<float> packed(const Case& golden, const std::string& name, Index heads) {
   if (!golden.gives("input." + name)) return {};
   const std::vector<Index>& shape = golden.given_shape("input." + name);
   const auto flat = golden.given<float, 3>("input." + name);
-  return flat.reshape(heed::Extents<4>{shape[0], shape[1], heads, shape[2] / heads}).shuffle(heed::Extents<4>{0, 2, 1, 3});
+  return flat.reshape(heed::Extents<4>{shape[0], shape[1], heads, shape[2] / heads})
+      .shuffle(heed::Extents<4>{0, 2, 1, 3});
 }
 
 void answer_rounded(Case& golden, const std::string& name, Heads<float> values) {
@@ -64,10 +66,10 @@ void run_onnx_linear(Case& golden) {
   Heads<float> beta, state;
   if (golden.gives("input.beta")) beta = packed(golden, "beta", golden.given_shape("input.beta").at(2));
   if (golden.gives("input.past_state")) state = golden.given<float, 4>("input.past_state");
-  if ((gated && decay.size() == 0) || (delta && beta.size() == 0)) throw NotOffered("LinearAttention without its gates");
-  heed::GatedLinearOptions<float> options{.decay = gated ? &decay : nullptr,
-                                          .beta = delta ? &beta : nullptr,
-                                          .state = state.size() > 0 ? &state : nullptr};
+  if ((gated && decay.size() == 0) || (delta && beta.size() == 0))
+    throw NotOffered("LinearAttention without its gates");
+  heed::GatedLinearOptions<float> options{
+      .decay = gated ? &decay : nullptr, .beta = delta ? &beta : nullptr, .state = state.size() > 0 ? &state : nullptr};
   if (const float scale = attributes.value("scale", 0.0f); scale != 0) options.scale = scale;
   const auto result = heed::gated_linear_attention(query, key, value, options);
   answer_rounded(golden, "output.output", result.output.shuffle(heed::Extents<4>{0, 2, 1, 3}));

@@ -45,7 +45,8 @@ class Operands {
 
 /// One number per row under the name, in ONNX's shape: x's with ones where it was normalised.
 template <class T, int Axes, class Number>
-void answer_rows(Case& golden, const std::string& name, const Operands<T, Axes>& in, std::size_t rows, const Number& number) {
+void answer_rows(Case& golden, const std::string& name, const Operands<T, Axes>& in, std::size_t rows,
+                 const Number& number) {
   if (!golden.expects(name)) return;
   std::vector<Index> shape = in.shape();
   std::fill(shape.end() - Axes, shape.end(), Index{1});
@@ -79,7 +80,8 @@ void run_layer_norm_over(Case& golden, double epsilon, const Names& names) {
   if (bias && golden.gives("grad_out")) golden.answer("grad." + names.bias, grad.bias);
   const auto& moments = cache.moments;
   answer_rows(golden, "output.Mean", in, moments.size(), [&](std::size_t i) { return moments[i].mean; });
-  answer_rows(golden, "output.InvStdDev", in, moments.size(), [&](std::size_t i) { return moments[i].inverse_deviation; });
+  answer_rows(golden, "output.InvStdDev", in, moments.size(),
+              [&](std::size_t i) { return moments[i].inverse_deviation; });
 }
 
 template <class T, int Axes>
@@ -152,7 +154,8 @@ void run_onnx_norm(Case& golden) {
 }  // namespace
 
 void add_norm(Registry& registry) {
-  registry.add("torch.nn.functional.layer_norm", run_torch_norm<float, Kind::layer>, run_torch_norm<double, Kind::layer>);
+  registry.add("torch.nn.functional.layer_norm", run_torch_norm<float, Kind::layer>,
+               run_torch_norm<double, Kind::layer>);
   registry.add("torch.nn.functional.rms_norm", run_torch_norm<float, Kind::rms>, run_torch_norm<double, Kind::rms>);
   registry.add("keras.layers.LayerNormalization", run_keras_layer_norm<float>, run_keras_layer_norm<double>);
   registry.add("keras.layers.RMSNormalization", run_keras_rms_norm<float>, run_keras_rms_norm<double>);

@@ -21,11 +21,14 @@ class Node {
  public:
   Node(Case& golden, std::size_t moments) : golden_(golden), inputs_(golden.json().at("inputs")) {
     const std::size_t kinds = 2 + moments;
-    if (inputs_.size() < 2 + kinds || (inputs_.size() - 2) % kinds != 0) throw NotOffered("an optimizer of these operands");
+    if (inputs_.size() < 2 + kinds || (inputs_.size() - 2) % kinds != 0)
+      throw NotOffered("an optimizer of these operands");
     count_ = (inputs_.size() - 2) / kinds;
   }
 
-  float attribute(const char* name, float otherwise) const { return golden_.json().at("attributes").value(name, otherwise); }
+  float attribute(const char* name, float otherwise) const {
+    return golden_.json().at("attributes").value(name, otherwise);
+  }
   double rate() const { return golden_.given_values<float>(name(0)).at(0); }
   Index steps_done() const { return given_indices(golden_, name(1)).at(0); }
   /// 0: X, 1: G, 2 on: the moments.
@@ -68,8 +71,8 @@ void run_adagrad(Case& golden) {
   node.answer(1, optimizer.square);
 }
 
-/// epsilon is added where Keras adds it. ONNX counts this step in T already, and T = 0 means no correction of the moments'
-/// start: a count from which nothing is left of it.
+/// epsilon is added where Keras adds it. ONNX counts this step in T already, and T = 0 means no correction of the
+/// moments' start: a count from which nothing is left of it.
 void run_adam(Case& golden) {
   Node node(golden, 2);
   Tensors x = node.given(0);

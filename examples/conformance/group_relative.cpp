@@ -1,4 +1,5 @@
-// relative: Transformer-XL's attention with segment memory, and Shaw's relative position representations. All in double.
+// relative: Transformer-XL's attention with segment memory, and Shaw's relative position representations. All in
+// double.
 
 #include <heed/nn/relative_attention.hpp>
 #include <heed/nn/relative_position.hpp>
@@ -21,7 +22,8 @@ XlAttention xl_layer(const Case& golden) {
                      .keys = golden.option<bool>("causal") ? heed::RelativeKeys::past : heed::RelativeKeys::all},
                     rng);
   const auto weight = [&](const char* name) { return transposed(golden.given<double, 2>(name)); };
-  layer.in_proj.in_proj_weight = Matrix(weight("W_q").concatenate(weight("W_kE"), 0).eval()).concatenate(weight("W_v"), 0);
+  layer.in_proj.in_proj_weight =
+      Matrix(weight("W_q").concatenate(weight("W_kE"), 0).eval()).concatenate(weight("W_v"), 0);
   layer.relative_proj.weight = weight("W_kR");
   layer.out_proj.weight = weight("W_o");
   layer.content_bias = golden.given<double, 2>("u");
@@ -47,7 +49,8 @@ void run_transformer_xl(Case& golden) {
   const Index width = x.dimension(2);
   const char* const names[] = {"grad.W_q", "grad.W_kE", "grad.W_v"};
   for (Index i = 0; i < 3; ++i) {
-    const Matrix rows = grad.in_proj.in_proj_weight.slice(heed::Extents<2>{i * width, 0}, heed::Extents<2>{width, width});
+    const Matrix rows =
+        grad.in_proj.in_proj_weight.slice(heed::Extents<2>{i * width, 0}, heed::Extents<2>{width, width});
     golden.answer(names[i], transposed(rows));
   }
   golden.answer("grad.W_kR", transposed(grad.relative_proj.weight));
@@ -60,8 +63,10 @@ void run_shaw(Case& golden) {
   heed::RelativePosition<double> layer;
   layer.key = golden.given<double, 2>("rel_k");
   layer.value = golden.given<double, 2>("rel_v");
-  const auto query = golden.given<double, 4>("q"), key = golden.given<double, 4>("k"), value = golden.given<double, 4>("v");
-  const heed::RelativePosition<double>::Options options{.mask = golden.option<bool>("causal") ? heed::causal() : heed::Mask()};
+  const auto query = golden.given<double, 4>("q"), key = golden.given<double, 4>("k"),
+             value = golden.given<double, 4>("v");
+  const heed::RelativePosition<double>::Options options{.mask = golden.option<bool>("causal") ? heed::causal()
+                                                                                              : heed::Mask()};
   heed::RelativePosition<double>::Cache cache;
   golden.answer("out", layer.forward(query, key, value, options, &cache));
   golden.answer("weights", cache.forward.weights);

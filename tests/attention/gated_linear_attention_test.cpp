@@ -12,7 +12,8 @@ using heed_test::random_tensor;
 namespace {
 
 enum class Rule { linear, gated, gated_per_head, delta, delta_shared, gated_delta };
-constexpr Rule rules[] = {Rule::linear, Rule::gated, Rule::gated_per_head, Rule::delta, Rule::delta_shared, Rule::gated_delta};
+constexpr Rule rules[] = {Rule::linear, Rule::gated,        Rule::gated_per_head,
+                          Rule::delta,  Rule::delta_shared, Rule::gated_delta};
 
 /// One call's operands: two key/value heads, four query heads.
 template <class T>
@@ -46,14 +47,16 @@ struct Nothing {
 /// The recurrence as ONNX's text has it, in double.
 template <class T>
 GatedLinearResult<double> textbook(const Operands<T>& in, double scale) {
-  const Index batch = in.query.dimension(0), steps = in.query.dimension(2), dim = in.query.dimension(3), width = in.value.dimension(3);
+  const Index batch = in.query.dimension(0), steps = in.query.dimension(2), dim = in.query.dimension(3),
+              width = in.value.dimension(3);
   GatedLinearResult<double> result{Tensor<double, 4>(batch, 4, steps, width), in.state.template cast<double>()};
   auto& s = result.state;
   for (Index b = 0; b < batch; ++b)
     for (Index g = 0; g < 2; ++g)
       for (Index t = 0; t < steps; ++t) {
         for (Index d = 0; d < dim && in.decays; ++d)
-          for (Index e = 0; e < width; ++e) s(b, g, d, e) *= std::exp(double(in.decay(b, g, t, in.decay.dimension(3) == 1 ? 0 : d)));
+          for (Index e = 0; e < width; ++e)
+            s(b, g, d, e) *= std::exp(double(in.decay(b, g, t, in.decay.dimension(3) == 1 ? 0 : d)));
         for (Index e = 0; e < width; ++e) {
           double error = double(in.value(b, g, t, e)), read = 0;
           for (Index d = 0; d < dim; ++d) read += s(b, g, d, e) * double(in.key(b, g, t, d));
@@ -94,7 +97,8 @@ TEST_CASE("Gated linear attention's gradients equal central differences", "[atte
   };
   const auto first = run();
   Tensor<double, 4> d_output = random_tensor<double>(7, 2, 4, steps, 4), d_state = random_tensor<double>(8, 2, 2, 3, 4);
-  d_output = d_output * 0.2, d_state = d_state * 0.2;  // the loss is a sum of thousands: its rounding is the check's error
+  d_output = d_output * 0.2,
+  d_state = d_state * 0.2;  // the loss is a sum of thousands: its rounding is the check's error
   auto options = in.options();
   options.scale = 0.8, options.lengths = lengths;
   auto d = gated_linear_attention_backward(d_output, in.query, in.key, in.value, options, &d_state);
@@ -105,8 +109,9 @@ TEST_CASE("Gated linear attention's gradients equal central differences", "[atte
     const auto result = run();
     return heed_test::weighted_total(result.output, d_output) + heed_test::weighted_total(result.state, d_state);
   };
-  const auto found = check_gradients(nothing, nothing, loss, std::tie(in.query, d.query), std::tie(in.key, d.key), std::tie(in.value, d.value),
-                                     std::tie(in.decay, d.decay), std::tie(in.beta, d.beta), std::tie(in.state, d.state));
+  const auto found = check_gradients(nothing, nothing, loss, std::tie(in.query, d.query), std::tie(in.key, d.key),
+                                     std::tie(in.value, d.value), std::tie(in.decay, d.decay),
+                                     std::tie(in.beta, d.beta), std::tie(in.state, d.state));
   INFO(found.worst_name << " " << found.worst_element);
   CHECK(found.worst_error < 1e-8);
 }
@@ -120,7 +125,8 @@ TEST_CASE("The state that a call returns carries on in the next, bit for bit", "
       return x.slice(Extents<4>{0, 0, t, 0}, Extents<4>{x.dimension(0), x.dimension(1), 1, x.dimension(3)});
     };
     const auto decay = token(in.decay), beta = token(in.beta);
-    auto step = gated_linear_attention(token(in.query), token(in.key), token(in.value), {.decay = &decay, .beta = &beta, .state = &state});
+    auto step = gated_linear_attention(token(in.query), token(in.key), token(in.value),
+                                       {.decay = &decay, .beta = &beta, .state = &state});
     CHECK(heed_test::all_same_bits(flat(step.output), flat(token(whole.output))));
     state = std::move(step.state);
   }
@@ -147,18 +153,21 @@ TEST_CASE("Tokens behind a length reach nothing, and threads change no bit", "[a
   CHECK(heed_test::all_same_bits(run(pool), before));
   for (auto* x : {&in.query, &in.key, &in.value, &in.decay, &in.beta, &d_output})
     for (Index h = 0; h < x->dimension(1); ++h)
-      for (Index t = 33; t < 40; ++t) x->chip(1, 0).chip(h, 0).chip(t, 0).setConstant(std::numeric_limits<float>::quiet_NaN());
+      for (Index t = 33; t < 40; ++t)
+        x->chip(1, 0).chip(h, 0).chip(t, 0).setConstant(std::numeric_limits<float>::quiet_NaN());
   CHECK(heed_test::all_same_bits(run(serial), before));
 }
 
 TEST_CASE("Gated linear attention refuses what does not fit", "[attention]") {
   const Operands<float> in(Rule::linear, 2, 5, 3, 4);
-  const auto refused = [&](const Tensor<float, 4>& query, const GatedLinearOptions<float>& options, const char* message) {
+  const auto refused = [&](const Tensor<float, 4>& query, const GatedLinearOptions<float>& options,
+                           const char* message) {
     CHECK_THROWS_WITH(gated_linear_attention(query, in.key, in.value, options), Catch::Contains(message));
   };
   refused(random_tensor<float>(1, 2, 3, 5, 3), {}, "query has 3 heads, wanted a multiple of the 2");
   refused(random_tensor<float>(1, 2, 4, 4, 3), {}, "key has shape (2, 2, 5, 3)");
-  const auto decay = random_tensor<float>(1, 2, 2, 5, 2), beta = random_tensor<float>(1, 2, 3, 5, 1), state = random_tensor<float>(1, 2, 2, 3, 3);
+  const auto decay = random_tensor<float>(1, 2, 2, 5, 2), beta = random_tensor<float>(1, 2, 3, 5, 1),
+             state = random_tensor<float>(1, 2, 2, 3, 3);
   refused(in.query, {.decay = &decay}, "decay has shape (2, 2, 5, 2)");
   refused(in.query, {.beta = &beta}, "beta has shape (2, 3, 5, 1)");
   refused(in.query, {.state = &state}, "state has shape (2, 2, 3, 3)");

@@ -14,8 +14,10 @@ struct Call {
   detail::LinearOperands<double> operands;
 
   Call(Index batch, Index steps, LinearOrder order)
-      : query(random_tensor<double>(1, batch, 4, steps, 3)), key(random_tensor<double>(2, batch, 2, steps, 3)),
-        value(random_tensor<double>(3, batch, 2, steps, 5)), operands{query, key, value, none, none, 0.5, order, {}} {}
+      : query(random_tensor<double>(1, batch, 4, steps, 3)),
+        key(random_tensor<double>(2, batch, 2, steps, 3)),
+        value(random_tensor<double>(3, batch, 2, steps, 5)),
+        operands{query, key, value, none, none, 0.5, order, {}} {}
 };
 
 }  // namespace
@@ -39,8 +41,12 @@ TEST_CASE("Chunks of the backward change nothing: one sequence or its parts", "[
   const Call call(1, steps, LinearOrder::causal);
   const auto d_output = random_tensor<double>(4, 1, 4, steps, 5);
   const auto gradients = [&] {
-    return detail::LinearGradients<double>{zeros<double, 4>(extents(call.query)), zeros<double, 4>(extents(call.key)),
-                                           zeros<double, 4>(extents(call.value)), {}, {}, zeros<double, 4>({1, 2, 3, 5})};
+    return detail::LinearGradients<double>{zeros<double, 4>(extents(call.query)),
+                                           zeros<double, 4>(extents(call.key)),
+                                           zeros<double, 4>(extents(call.value)),
+                                           {},
+                                           {},
+                                           zeros<double, 4>({1, 2, 3, 5})};
   };
   auto grad = gradients();
   detail::linear_backward(call.operands, zeros<double, 4>({1, 2, 3, 5}), d_output, grad, default_executor());
@@ -51,7 +57,8 @@ TEST_CASE("Chunks of the backward change nothing: one sequence or its parts", "[
         double wanted = 0;
         for (Index h = 2 * g; h < 2 * g + 2; ++h)
           for (Index i = j; i < steps; ++i)
-            for (Index d = 0; d < 3; ++d) wanted += 0.5 * call.key(0, g, j, d) * call.query(0, h, i, d) * d_output(0, h, i, e);
+            for (Index d = 0; d < 3; ++d)
+              wanted += 0.5 * call.key(0, g, j, d) * call.query(0, h, i, d) * d_output(0, h, i, e);
         CHECK(heed_test::close(grad.value(0, g, j, e), wanted));
       }
 }
@@ -59,9 +66,12 @@ TEST_CASE("Chunks of the backward change nothing: one sequence or its parts", "[
 TEST_CASE("Operands of linear attention that do not belong together are refused", "[attention]") {
   const Call call(1, 4, LinearOrder::causal);
   const auto longer = random_tensor<double>(1, 1, 4, 5, 3);
-  const detail::LinearOperands<double> wrong{longer, call.key, call.value, call.none, call.none, 1, LinearOrder::causal, {}};
-  CHECK_THROWS_WITH(detail::check_linear("f", wrong), Catch::Contains("f: key has shape (1, 2, 4, 3), wanted (1, any, 5, 3)"));
+  const detail::LinearOperands<double> wrong{longer,    call.key, call.value,          call.none,
+                                             call.none, 1,        LinearOrder::causal, {}};
+  CHECK_THROWS_WITH(detail::check_linear("f", wrong),
+                    Catch::Contains("f: key has shape (1, 2, 4, 3), wanted (1, any, 5, 3)"));
   const std::vector<Index> lengths = {-1};
-  const detail::LinearOperands<double> negative{call.query, call.key, call.value, call.none, call.none, 1, LinearOrder::causal, lengths};
+  const detail::LinearOperands<double> negative{call.query, call.key, call.value,          call.none,
+                                                call.none,  1,        LinearOrder::causal, lengths};
   CHECK_THROWS_WITH(detail::check_linear("f", negative), Catch::Contains("lengths[0] is -1"));
 }

@@ -12,16 +12,19 @@ namespace {
 template <class T>
 LocalLuongAttention<T> layer(LuongScore score, Index query_dim, Index key_dim) {
   Rng rng{3, 0};
-  return LocalLuongAttention<T>(
-      {.content = {.score = score, .query_dim = query_dim, .key_dim = key_dim, .units = score == LuongScore::concat ? 7 : 0},
-       .units = 4,
-       .window = T(3)},
-      rng);
+  return LocalLuongAttention<T>({.content = {.score = score,
+                                             .query_dim = query_dim,
+                                             .key_dim = key_dim,
+                                             .units = score == LuongScore::concat ? 7 : 0},
+                                 .units = 4,
+                                 .window = T(3)},
+                                rng);
 }
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("LocalLuongAttention draws softmax weights towards the predicted place", "[attention]", float, double) {
+TEMPLATE_TEST_CASE("LocalLuongAttention draws softmax weights towards the predicted place", "[attention]", float,
+                   double) {
   using T = TestType;
   const LuongScore score = GENERATE(LuongScore::dot, LuongScore::general, LuongScore::concat);
   const Index key_dim = score == LuongScore::dot ? 6 : 9;
@@ -60,7 +63,8 @@ TEST_CASE("LocalLuongAttention's gradients agree with central differences", "[at
   check_gradients(layer<double>(score, 3, key_dim), Source<double>(2, 2, 4, 3, key_dim, 5), key_lengths(lengths));
 }
 
-TEMPLATE_TEST_CASE("LocalLuongAttention's bits do not depend on batch, padding or poison", "[attention]", float, double) {
+TEMPLATE_TEST_CASE("LocalLuongAttention's bits do not depend on batch, padding or poison", "[attention]", float,
+                   double) {
   check_sample_bits<LocalLuongAttention<TestType>, TestType>(layer<TestType>(LuongScore::general, 18, 9), 18, 9);
   check_poison<LocalLuongAttention<TestType>, TestType>(layer<TestType>(LuongScore::general, 18, 9), 18, 9);
 }
@@ -79,10 +83,13 @@ TEST_CASE("LocalLuongAttention reads one query per sample as a sequence of one",
 
 TEST_CASE("LocalLuongAttention refuses what does not fit", "[attention]") {
   Rng rng{3, 0};
-  CHECK_THROWS_WITH(LocalLuongAttention<float>({.content = {.query_dim = 3, .key_dim = 3}}, rng), Catch::Contains("units is 0"));
-  CHECK_THROWS_WITH(LocalLuongAttention<float>({.content = {.query_dim = 3, .key_dim = 3}, .units = 2, .window = 0}, rng),
-                    Catch::Contains("wanted both positive"));
+  CHECK_THROWS_WITH(LocalLuongAttention<float>({.content = {.query_dim = 3, .key_dim = 3}}, rng),
+                    Catch::Contains("units is 0"));
+  CHECK_THROWS_WITH(
+      LocalLuongAttention<float>({.content = {.query_dim = 3, .key_dim = 3}, .units = 2, .window = 0}, rng),
+      Catch::Contains("wanted both positive"));
   const auto attention = layer<float>(LuongScore::general, 6, 9);
   const Source<float> in(2, 1, 7, 5, 9);
-  CHECK_THROWS_WITH(attention.forward(in.state, attention.project(in.keys), in.values), Catch::Contains("state has shape (2, 1, 5)"));
+  CHECK_THROWS_WITH(attention.forward(in.state, attention.project(in.keys), in.values),
+                    Catch::Contains("state has shape (2, 1, 5)"));
 }

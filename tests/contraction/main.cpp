@@ -11,6 +11,7 @@
 #include <heed/kernels/flash_decode_backward.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
+#include <heed/kernels/linear_attention.hpp>
 #include <heed/kernels/normalization.hpp>
 
 #include "kernels/flash_testing.hpp"
@@ -115,6 +116,27 @@ void additive() {
 }
 
 template <class T>
+void recurrence() {
+  const Index dim = 21, steps = 2;
+  const auto key = random_numbers<T>(steps * dim, 14), value = random_numbers<T>(steps * size, 15),
+             decay = random_numbers<T>(steps * dim, 16), beta = random_numbers<T>(steps, 17);
+  std::vector<T> state = random_numbers<T>(dim * size, 18), decayed(state), d_state(state), output(2 * size);
+  std::vector<T> d_key(key), d_value(value), d_decay(decay), d_beta(beta), d_query(key);
+  const heed::LinearTokens<T> tokens{matrix(key, steps, dim), matrix(value, steps, size), matrix(decay, steps, dim),
+                                     matrix(beta, steps, 1)};
+  heed::advance_state<T>(tokens, 0, matrix(state, dim, size), output.data());
+  heed::read_state<T>(matrix(state, dim, size), key.data(), T(0.3), output.data());
+  heed::read_state_backward<T>(matrix(state, dim, size), key.data(), T(0.3), value.data(), d_query.data(),
+                               matrix(d_state, dim, size));
+  heed::advance_state_backward<T>(tokens, 1, matrix(decayed, dim, size), matrix(d_state, dim, size),
+                                  {matrix(d_key, steps, dim), matrix(d_value, steps, size),
+                                   matrix(d_decay, steps, dim), matrix(d_beta, steps, 1)},
+                                  output.data());
+  heed::elu_feature_row(value.data(), d_value.data(), size);
+  print<T>("linear attention", {&state, &output, &d_state, &d_key, &d_value, &d_decay, &d_beta, &d_query});
+}
+
+template <class T>
 void product() {
   using heed::Transpose;
   for (const Index m : {1, 37}) {
@@ -179,6 +201,7 @@ int main() {
   rowwise<float>(), rowwise<double>();
   gru<float>(), gru<double>();
   additive<float>(), additive<double>();
+  recurrence<float>(), recurrence<double>();
   product<float>(), product<double>();
   attention<float>(), attention<double>();
 }

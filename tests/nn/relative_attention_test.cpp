@@ -17,10 +17,12 @@ Layer<T> make(const typename Layer<T>::Config& config) {
   Rng rng{7, 0};
   Layer<T> layer(config, rng);
   std::uint64_t seed = 20;
-  for_each_parameter([&](std::string_view, Role, auto& x) {
-    Rng own{seed++, 0};
-    for (auto& value : flat(x)) value = static_cast<T>(0.4 * own.normal());
-  }, layer);
+  for_each_parameter(
+      [&](std::string_view, Role, auto& x) {
+        Rng own{seed++, 0};
+        for (auto& value : flat(x)) value = static_cast<T>(0.4 * own.normal());
+      },
+      layer);
   return layer;
 }
 
@@ -54,7 +56,8 @@ double score(const Layer<T>& layer, const Tensor<T, 3>& all, Index b, Index h, I
 
 /// The layer without biases of its projections; weights (batch, heads, length, keys).
 template <class T>
-std::pair<Tensor<double, 3>, Tensor<double, 4>> textbook(const Layer<T>& layer, const Tensor<T, 3>& memory, const Tensor<T, 3>& x) {
+std::pair<Tensor<double, 3>, Tensor<double, 4>> textbook(const Layer<T>& layer, const Tensor<T, 3>& memory,
+                                                         const Tensor<T, 3>& x) {
   const auto& c = layer.config;
   const Tensor<T, 3> all = detail::joined_segments("test", memory, x);
   const Index batch = x.dimension(0), length = x.dimension(1), keys = all.dimension(1), past = keys - length;
@@ -70,15 +73,16 @@ std::pair<Tensor<double, 3>, Tensor<double, 4>> textbook(const Layer<T>& layer, 
         for (Index d = h * c.head_dim; d < (h + 1) * c.head_dim; ++d) {
           double context = 0;
           for (Index j = 0; j < seen; ++j)
-            context += weights(b, h, i, j) * product(layer.in_proj.in_proj_weight, 2 * c.heads * c.head_dim + d, c.model_dim,
-                                                     [&](Index e) { return double(all(b, j, e)); });
+            context += weights(b, h, i, j) * product(layer.in_proj.in_proj_weight, 2 * c.heads * c.head_dim + d,
+                                                     c.model_dim, [&](Index e) { return double(all(b, j, e)); });
           for (Index o = 0; o < c.model_dim; ++o) output(b, i, o) += context * double(layer.out_proj.weight(o, d));
         }
       }
   return {output, weights};
 }
 
-void check_layer(Layer<double> layer, Tensor<double, 3> x, Tensor<double, 3> memory, const Layer<double>::Options& options) {
+void check_layer(Layer<double> layer, Tensor<double, 3> x, Tensor<double, 3> memory,
+                 const Layer<double>::Options& options) {
   const Rng start{3, 0};
   const auto run = [&](Layer<double>::Cache* cache) {
     Rng rng = start;
@@ -91,8 +95,9 @@ void check_layer(Layer<double> layer, Tensor<double, 3> x, Tensor<double, 3> mem
   const auto d_output = random_tensor<double>(9, output.dimension(0), output.dimension(1), output.dimension(2));
   Layer<double> grad = zeros_like(layer);
   auto d = layer.backward(d_output, cache, options, grad);
-  const auto found = heed::check_gradients(layer, grad, [&] { return heed_test::weighted_total(run(nullptr), d_output); },
-                                           std::tie(x, d.x), std::tie(memory, d.memory));
+  const auto found = heed::check_gradients(
+      layer, grad, [&] { return heed_test::weighted_total(run(nullptr), d_output); }, std::tie(x, d.x),
+      std::tie(memory, d.memory));
   INFO(found.worst_name << " " << found.worst_element);
   CHECK(found.worst_error < 1e-7);
 }
@@ -149,7 +154,8 @@ TEST_CASE("What RelativeMultiHeadAttention masks reaches no output and no gradie
     const auto d = layer.backward(d_output, cache, options, grad);
     std::vector<float> all(output.data(), output.data() + output.size());
     for (const auto* t : {&d.x, &d.memory}) all.insert(all.end(), t->data(), t->data() + t->size());
-    for_each_parameter([&](std::string_view, Role, const auto& t) { all.insert(all.end(), t.data(), t.data() + t.size()); }, grad);
+    for_each_parameter(
+        [&](std::string_view, Role, const auto& t) { all.insert(all.end(), t.data(), t.data() + t.size()); }, grad);
     return all;
   };
   const auto before = run();
@@ -160,14 +166,16 @@ TEST_CASE("What RelativeMultiHeadAttention masks reaches no output and no gradie
 
 TEST_CASE("RelativeMultiHeadAttention has the same bits for any number of threads", "[nn]") {
   const auto layer = make<float>({.model_dim = 8, .heads = 4});
-  const auto x = random_tensor<float>(1, 3, 40, 8), memory = random_tensor<float>(2, 3, 30, 8), d = random_tensor<float>(3, 3, 40, 8);
+  const auto x = random_tensor<float>(1, 3, 40, 8), memory = random_tensor<float>(2, 3, 30, 8),
+             d = random_tensor<float>(3, 3, 40, 8);
   const auto run = [&](ExecutorRef executor) {
     Layer<float>::Cache cache;
     Layer<float> grad = zeros_like(layer);
     layer.forward(x, memory, {}, &cache, executor);
     layer.backward(d, cache, {}, grad, executor);
     std::vector<float> all;
-    for_each_parameter([&](std::string_view, Role, const auto& t) { all.insert(all.end(), t.data(), t.data() + t.size()); }, grad);
+    for_each_parameter(
+        [&](std::string_view, Role, const auto& t) { all.insert(all.end(), t.data(), t.data() + t.size()); }, grad);
     return all;
   };
   Serial serial;
@@ -186,5 +194,6 @@ TEST_CASE("RelativeMultiHeadAttention refuses what does not fit", "[nn]") {
   Layer<float>::Cache cache;
   layer.forward(random_tensor<float>(1, 2, 3, 4), {}, {}, &cache);
   Layer<float> grad = zeros_like(layer);
-  CHECK_THROWS_WITH(layer.backward(random_tensor<float>(1, 2, 2, 4), cache, {}, grad), Catch::Contains("d_output has shape (2, 2, 4)"));
+  CHECK_THROWS_WITH(layer.backward(random_tensor<float>(1, 2, 2, 4), cache, {}, grad),
+                    Catch::Contains("d_output has shape (2, 2, 4)"));
 }

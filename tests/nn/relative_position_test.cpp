@@ -20,7 +20,8 @@ Layer<T> make(Index clip, Index head_dim, Index value_dim) {
 
 /// The paper's formulas; causal: keys behind the query's place are hidden.
 template <class T>
-Tensor<double, 4> textbook(const Layer<T>& layer, const Tensor<T, 4>& q, const Tensor<T, 4>& k, const Tensor<T, 4>& v, Index offset, bool causal) {
+Tensor<double, 4> textbook(const Layer<T>& layer, const Tensor<T, 4>& q, const Tensor<T, 4>& k, const Tensor<T, 4>& v,
+                           Index offset, bool causal) {
   const Index group = q.dimension(1) / k.dimension(1), keys = k.dimension(2), clip = layer.clip();
   Tensor<double, 4> out = zeros<double, 4>({q.dimension(0), q.dimension(1), q.dimension(2), v.dimension(3)});
   for (Index b = 0; b < q.dimension(0); ++b)
@@ -31,11 +32,13 @@ Tensor<double, 4> textbook(const Layer<T>& layer, const Tensor<T, 4>& q, const T
           const Index row = std::clamp(j - i - offset, -clip, clip) + clip;
           if (causal && j > i + offset) continue;
           double s = 0;
-          for (Index d = 0; d < q.dimension(3); ++d) s += double(q(b, h, i, d)) * (double(k(b, h / group, j, d)) + double(layer.key(row, d)));
+          for (Index d = 0; d < q.dimension(3); ++d)
+            s += double(q(b, h, i, d)) * (double(k(b, h / group, j, d)) + double(layer.key(row, d)));
           const double weight = std::exp(s / std::sqrt(double(q.dimension(3))));
           total += weight;
           for (Index d = 0; d < v.dimension(3); ++d)
-            out(b, h, i, d) += weight * (double(v(b, h / group, j, d)) + (layer.value.size() > 0 ? double(layer.value(row, d)) : 0));
+            out(b, h, i, d) +=
+                weight * (double(v(b, h / group, j, d)) + (layer.value.size() > 0 ? double(layer.value(row, d)) : 0));
         }
         for (Index d = 0; d < v.dimension(3); ++d) out(b, h, i, d) = total == 0 ? 0 : out(b, h, i, d) / total;
       }
@@ -45,7 +48,8 @@ Tensor<double, 4> textbook(const Layer<T>& layer, const Tensor<T, 4>& q, const T
 void check_layer(Index value_dim, const Layer<double>::Options& options) {
   auto layer = make<double>(2, 3, value_dim);
   const Index width = value_dim > 0 ? value_dim : 2;
-  auto query = random_tensor<double>(1, 2, 4, 5, 3), key = random_tensor<double>(2, 2, 2, 7, 3), value = random_tensor<double>(3, 2, 2, 7, width);
+  auto query = random_tensor<double>(1, 2, 4, 5, 3), key = random_tensor<double>(2, 2, 2, 7, 3),
+       value = random_tensor<double>(3, 2, 2, 7, width);
   const auto d_output = random_tensor<double>(4, 2, 4, 5, width);
   Layer<double>::Cache cache;
   layer.forward(query, key, value, options, &cache);
@@ -65,7 +69,8 @@ TEMPLATE_TEST_CASE("RelativePosition adds vectors of clipped distances to keys a
   const Index queries = GENERATE(1, 5, 33), keys = GENERATE(5, 33), clip = GENERATE(0, 2, 40);
   const bool causal = GENERATE(false, true), values = GENERATE(false, true);
   const auto layer = make<T>(clip, 4, values ? 3 : 0);
-  const auto q = random_tensor<T>(1, 2, 4, queries, 4), k = random_tensor<T>(2, 2, 2, keys, 4), v = random_tensor<T>(3, 2, 2, keys, 3);
+  const auto q = random_tensor<T>(1, 2, 4, queries, 4), k = random_tensor<T>(2, 2, 2, keys, 4),
+             v = random_tensor<T>(3, 2, 2, keys, 3);
   const Index offset = keys - queries;
   const auto found = layer.forward(q, k, v, {.mask = causal ? causal_offset(offset) : Mask()});
   CHECK(heed_test::all_close(flat(found), flat(textbook(layer, q, k, v, offset, causal))));
@@ -74,8 +79,10 @@ TEMPLATE_TEST_CASE("RelativePosition adds vectors of clipped distances to keys a
 TEST_CASE("RelativePosition counts distances from the offset that a call gives", "[nn]") {
   const auto layer = make<double>(2, 4, 3);
   const Index offset = GENERATE(-4, 0, 3, 20);
-  const auto q = random_tensor<double>(1, 1, 2, 3, 4), k = random_tensor<double>(2, 1, 2, 9, 4), v = random_tensor<double>(3, 1, 2, 9, 3);
-  CHECK(heed_test::all_close(flat(layer.forward(q, k, v, {.offset = offset})), flat(textbook(layer, q, k, v, offset, false))));
+  const auto q = random_tensor<double>(1, 1, 2, 3, 4), k = random_tensor<double>(2, 1, 2, 9, 4),
+             v = random_tensor<double>(3, 1, 2, 9, 3);
+  CHECK(heed_test::all_close(flat(layer.forward(q, k, v, {.offset = offset})),
+                             flat(textbook(layer, q, k, v, offset, false))));
 }
 
 TEST_CASE("RelativePosition's gradients equal central differences", "[nn]") {
@@ -87,7 +94,8 @@ TEST_CASE("RelativePosition's gradients equal central differences", "[nn]") {
 
 TEST_CASE("What RelativePosition's mask hides reaches no output and no gradient", "[nn]") {
   const auto layer = make<float>(2, 3, 4);
-  auto query = random_tensor<float>(1, 2, 2, 5, 3), key = random_tensor<float>(2, 2, 2, 5, 3), value = random_tensor<float>(3, 2, 2, 5, 4);
+  auto query = random_tensor<float>(1, 2, 2, 5, 3), key = random_tensor<float>(2, 2, 2, 5, 3),
+       value = random_tensor<float>(3, 2, 2, 5, 4);
   auto d_output = random_tensor<float>(4, 2, 2, 5, 4);
   const std::vector<Index> lengths = {5, 3};
   const Layer<float>::Options options{.mask = key_lengths(lengths) & query_lengths(lengths) & causal()};
@@ -104,15 +112,16 @@ TEST_CASE("What RelativePosition's mask hides reaches no output and no gradient"
   const auto before = run();
   for (auto* x : {&query, &key, &value, &d_output})
     for (Index h = 0; h < 2; ++h)
-      for (Index t = 3; t < 5; ++t) x->chip(1, 0).chip(h, 0).chip(t, 0).setConstant(std::numeric_limits<float>::quiet_NaN());
+      for (Index t = 3; t < 5; ++t)
+        x->chip(1, 0).chip(h, 0).chip(t, 0).setConstant(std::numeric_limits<float>::quiet_NaN());
   CHECK(heed_test::all_same_bits(run(), before));
 }
 
 TEST_CASE("A sample's output and gradients do not depend on padding or threads", "[nn]") {
   const auto layer = make<float>(3, 4, 5);
   const Index length = 37, padded = 70;
-  const auto query = random_tensor<float>(1, 1, 2, padded, 4), key = random_tensor<float>(2, 1, 2, padded, 4), value = random_tensor<float>(3, 1, 2, padded, 5),
-             d_output = random_tensor<float>(4, 1, 2, padded, 5);
+  const auto query = random_tensor<float>(1, 1, 2, padded, 4), key = random_tensor<float>(2, 1, 2, padded, 4),
+             value = random_tensor<float>(3, 1, 2, padded, 5), d_output = random_tensor<float>(4, 1, 2, padded, 5);
   const std::vector<Index> lengths = {length};
   const auto cut = [&](const Tensor<float, 4>& x) -> Tensor<float, 4> {
     return x.slice(Extents<4>{0, 0, 0, 0}, Extents<4>{1, 2, length, x.dimension(3)});
@@ -124,7 +133,8 @@ TEST_CASE("A sample's output and gradients do not depend on padding or threads",
     const auto output = cut(layer.forward(q, k, v, options, &cache, executor));
     const auto back = layer.backward(d, q, k, v, cache, options, grad, executor);
     std::vector<float> all(output.data(), output.data() + output.size());
-    for (const auto& t : {cut(back.query), cut(back.key), cut(back.value)}) all.insert(all.end(), t.data(), t.data() + t.size());
+    for (const auto& t : {cut(back.query), cut(back.key), cut(back.value)})
+      all.insert(all.end(), t.data(), t.data() + t.size());
     for (const auto* t : {&grad.key, &grad.value}) all.insert(all.end(), t->data(), t->data() + t->size());
     return all;
   };
@@ -142,6 +152,7 @@ TEST_CASE("RelativePosition refuses what does not fit", "[nn]") {
   CHECK_THROWS_WITH(make<float>(1, 0, 3), Catch::Contains("head_dim 0"));
   const auto layer = make<float>(1, 3, 4);
   const auto x = random_tensor<float>(1, 1, 2, 5, 3);
-  CHECK_THROWS_WITH(layer.forward(random_tensor<float>(1, 1, 2, 5, 4), x, x), Catch::Contains("query has shape (1, 2, 5, 4)"));
+  CHECK_THROWS_WITH(layer.forward(random_tensor<float>(1, 1, 2, 5, 4), x, x),
+                    Catch::Contains("query has shape (1, 2, 5, 4)"));
   CHECK_THROWS_WITH(layer.forward(x, x, x), Catch::Contains("values has shape (1, 2, 5, 3)"));
 }

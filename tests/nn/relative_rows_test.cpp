@@ -10,7 +10,8 @@ using namespace heed;
 using heed_test::random_tensor;
 
 TEST_CASE("Numbers per table row are spread over keys by clipped distance, and summed back", "[nn]") {
-  const Index clip = GENERATE(0, 1, 5), offset = GENERATE(-3, 0, 4, 12), queries = GENERATE(1, 4), keys = GENERATE(1, 6);
+  const Index clip = GENERATE(0, 1, 5), offset = GENERATE(-3, 0, 4, 12), queries = GENERATE(1, 4),
+              keys = GENERATE(1, 6);
   const detail::RelativeRows rows{clip, offset, queries, keys};
   const auto table = random_tensor<double>(1, 2 * queries, rows.table_rows());
   Tensor<double, 2> spread(2 * queries, keys), sums(2 * queries, rows.table_rows());
@@ -40,7 +41,8 @@ TEST_CASE("What is not finite is replaced by zero where a weight of zero stands 
 }
 
 TEST_CASE("The gradient of scores reaches queries and the keys that their heads share", "[nn]") {
-  const auto d = random_tensor<double>(1, 2, 4, 3, 5), q = random_tensor<double>(2, 2, 4, 3, 2), k = random_tensor<double>(3, 2, 2, 5, 2);
+  const auto d = random_tensor<double>(1, 2, 4, 3, 5), q = random_tensor<double>(2, 2, 4, 3, 2),
+             k = random_tensor<double>(3, 2, 2, 5, 2);
   auto d_q = random_tensor<double>(4, 2, 4, 3, 2), d_k = random_tensor<double>(5, 2, 2, 5, 2);
   auto wanted_q = d_q, wanted_k = d_k;
   for (Index b = 0; b < 2; ++b)

@@ -11,7 +11,8 @@ namespace {
 
 constexpr Index heads = 2, dim = 3, width = 4;
 
-detail::RelativeScores<double> scored(RelativeKeys direction, const Tensor<double, 3>& query, Index keys, const Dense<double>& projection) {
+detail::RelativeScores<double> scored(RelativeKeys direction, const Tensor<double, 3>& query, Index keys,
+                                      const Dense<double>& projection) {
   detail::RelativeScores<double> scores;
   scores.encode(direction, query.dimension(1), keys, width);
   scores.project(projection, default_executor());
@@ -35,7 +36,8 @@ TEST_CASE("Relative scores are products of queries with their distances' encodin
         for (Index j = 0; j < keys; ++j) {
           const Index distance = keys - length + i - j;
           if (direction == RelativeKeys::past && distance < 0) continue;
-          const auto row = projection.forward(sinusoidal_encoding<double>(1, width, {.layout = SinusoidLayout::concatenated, .offset = distance}));
+          const auto row = projection.forward(
+              sinusoidal_encoding<double>(1, width, {.layout = SinusoidLayout::concatenated, .offset = distance}));
           double wanted = 0;
           for (Index d = h * dim; d < (h + 1) * dim; ++d) wanted += query(b, i, d) * row(0, d);
           CHECK(heed_test::close(bias(b, h, i, j), wanted));
@@ -63,7 +65,8 @@ TEST_CASE("The gradients of relative scores equal central differences", "[nn]") 
     return total;
   };
   Dense<double> grad = zeros_like(projection);
-  auto d_query = scored(direction, query, keys, projection).backward(d_bias, query, projection, grad, default_executor());
+  auto d_query =
+      scored(direction, query, keys, projection).backward(d_bias, query, projection, grad, default_executor());
   const auto found = heed::check_gradients(projection, grad, loss, std::tie(query, d_query));
   INFO(found.worst_name << " " << found.worst_element);
   CHECK(found.worst_error < 1e-8);

@@ -1,10 +1,11 @@
 #pragma once
 // Linear attention with a recurrent state, decay gates and the delta rule (ONNX's LinearAttention, opset 27):
 //   S_t = exp(g_t) S_(t-1) + k_t e_t^T       o_t = scale S_t^T q_t
-// where e_t is v_t, or with a beta (delta rule) beta_t (v_t - (exp(g_t) S_(t-1))^T k_t). Sources: kernels/linear_attention.hpp.
+// where e_t is v_t, or with a beta (delta rule) beta_t (v_t - (exp(g_t) S_(t-1))^T k_t). Sources:
+// kernels/linear_attention.hpp.
 //   linear: no decay, no beta; gated: decay; delta: beta; gated delta: both.
-// Causal, in time steps * head_dim * value_dim. The state that a call returns is the next call's initial state: decoding is
-// calls of one token. The backward keeps a state every 32 tokens and makes those between anew.
+// Causal, in time steps * head_dim * value_dim. The state that a call returns is the next call's initial state:
+// decoding is calls of one token. The backward keeps a state every 32 tokens and makes those between anew.
 
 #include <cmath>
 #include <optional>
@@ -59,7 +60,8 @@ class GatedLinearCall {
   GatedLinearCall(const GatedLinearCall&) = delete;
 
   Extents<4> state_shape() const {
-    return {operands.key.dimension(0), operands.key.dimension(1), operands.key.dimension(3), operands.value.dimension(3)};
+    return {operands.key.dimension(0), operands.key.dimension(1), operands.key.dimension(3),
+            operands.value.dimension(3)};
   }
   Extents<4> output_shape() const {
     Extents<4> shape = extents(operands.query);
@@ -77,10 +79,11 @@ class GatedLinearCall {
 
 }  // namespace detail
 
-/// query (batch, heads, steps, head_dim), key (batch, kv_heads, steps, head_dim), value (batch, kv_heads, steps, value_dim);
-/// heads is a multiple of kv_heads, whose state its query heads share. Throws heed::Error before any work.
+/// query (batch, heads, steps, head_dim), key (batch, kv_heads, steps, head_dim), value (batch, kv_heads, steps,
+/// value_dim); heads is a multiple of kv_heads, whose state its query heads share. Throws heed::Error before any work.
 template <Real T>
-GatedLinearResult<T> gated_linear_attention(const Tensor<T, 4>& query, const Tensor<T, 4>& key, const Tensor<T, 4>& value,
+GatedLinearResult<T> gated_linear_attention(const Tensor<T, 4>& query, const Tensor<T, 4>& key,
+                                            const Tensor<T, 4>& value,
                                             const std::type_identity_t<GatedLinearOptions<T>>& options = {},
                                             ExecutorRef executor = default_executor()) {
   detail::GatedLinearCall<T> call("gated_linear_attention", query, key, value, options);
@@ -101,8 +104,12 @@ GatedLinearGradients<T> gated_linear_attention_backward(const Tensor<T, 4>& d_ou
   const detail::GatedLinearCall<T> call(function, query, key, value, options);
   check_shape(function, "d_output", extents(d_output), call.output_shape());
   if (d_state) check_shape(function, "d_state", extents(*d_state), call.state_shape());
-  detail::LinearGradients<T> grad{zeros<T, 4>(extents(query)), zeros<T, 4>(extents(key)), zeros<T, 4>(extents(value)),
-                                  {}, {}, d_state ? *d_state : zeros<T, 4>(call.state_shape())};
+  detail::LinearGradients<T> grad{zeros<T, 4>(extents(query)),
+                                  zeros<T, 4>(extents(key)),
+                                  zeros<T, 4>(extents(value)),
+                                  {},
+                                  {},
+                                  d_state ? *d_state : zeros<T, 4>(call.state_shape())};
   if (options.decay) grad.decay = zeros<T, 4>(extents(*options.decay));
   if (options.beta) grad.beta = zeros<T, 4>({key.dimension(0), key.dimension(1), key.dimension(2), 1});
   detail::linear_backward(call.operands, call.first, d_output, grad, executor);
@@ -110,7 +117,8 @@ GatedLinearGradients<T> gated_linear_attention_backward(const Tensor<T, 4>& d_ou
     const Tensor<T, 3> sums = grad.beta.sum(Eigen::array<Index, 1>{1});
     grad.beta = sums.reshape(extents(*options.beta)).eval();
   }
-  return {std::move(grad.query), std::move(grad.key), std::move(grad.value), std::move(grad.decay), std::move(grad.beta), std::move(grad.state)};
+  return {std::move(grad.query), std::move(grad.key),  std::move(grad.value),
+          std::move(grad.decay), std::move(grad.beta), std::move(grad.state)};
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -1,11 +1,12 @@
 #pragma once
 // Linear attention with the feature map phi(x) = elu(x) + 1:
 //   output_i = (phi(q_i)^T sum_j phi(k_j) v_j^T) / (phi(q_i) . sum_j phi(k_j))
-// over all keys, or causally over j <= i. No softmax and no matrix of weights: time (queries + keys) * head_dim * value_dim.
-//   A. Katharopoulos, A. Vyas, N. Pappas, F. Fleuret, "Transformers are RNNs: Fast Autoregressive Transformers with Linear
-//   Attention", ICML 2020, eq. 5, 7 and 9; backward in the manner of its algorithm 1.
-// The denominator is one more column of values, all ones, so the state is (head_dim, value_dim + 1). It may be carried over:
-// the state of one causal call is the initial state of the next, and decoding is calls of one token.
+// over all keys, or causally over j <= i. No softmax and no matrix of weights: time (queries + keys) * head_dim *
+// value_dim.
+//   A. Katharopoulos, A. Vyas, N. Pappas, F. Fleuret, "Transformers are RNNs: Fast Autoregressive Transformers with
+//   Linear Attention", ICML 2020, eq. 5, 7 and 9; backward in the manner of its algorithm 1.
+// The denominator is one more column of values, all ones, so the state is (head_dim, value_dim + 1). It may be carried
+// over: the state of one causal call is the initial state of the next, and decoding is calls of one token.
 
 #include <algorithm>
 #include <span>
@@ -44,7 +45,8 @@ template <class T>
 Tensor<T, 4> elu_features(const Tensor<T, 4>& x, ExecutorRef executor) {
   Tensor<T, 4> y(extents(x));
   const Index heads = x.dimension(0) * x.dimension(1), size = x.dimension(2) * x.dimension(3);
-  for_each_task(executor, heads, [&](Index i, Index) { elu_feature_row(x.data() + i * size, y.data() + i * size, size); });
+  for_each_task(executor, heads,
+                [&](Index i, Index) { elu_feature_row(x.data() + i * size, y.data() + i * size, size); });
   return y;
 }
 /// d becomes the gradient of x; where nothing arrives nothing leaves, whatever x holds.
@@ -77,7 +79,8 @@ void divide_by_last(const Tensor<T, 4>& wide, Tensor<T, 4>& quotients, Tensor<T,
   for (Index i = 0; i < divisors.size(); ++i) {
     const T* const from = wide.data() + i * (cols + 1);
     const T divisor = divisors.data()[i] = from[cols];
-    std::transform(from, from + cols, quotients.data() + i * cols, [&](T value) { return divisor == T(0) ? T(0) : value / divisor; });
+    std::transform(from, from + cols, quotients.data() + i * cols,
+                   [&](T value) { return divisor == T(0) ? T(0) : value / divisor; });
   }
 }
 
@@ -104,8 +107,8 @@ struct LinearAttentionCall {
 }  // namespace detail
 
 /// query (batch, heads, query_length, head_dim), key (batch, kv_heads, key_length, head_dim), value (batch, kv_heads,
-/// key_length, value_dim); heads is a multiple of kv_heads. Sums run over the keys in order, in T. Throws heed::Error before
-/// any work.
+/// key_length, value_dim); heads is a multiple of kv_heads. Sums run over the keys in order, in T. Throws heed::Error
+/// before any work.
 template <Real T>
 LinearAttentionResult<T> linear_attention(const Tensor<T, 4>& query, const Tensor<T, 4>& key, const Tensor<T, 4>& value,
                                           const std::type_identity_t<LinearAttentionOptions<T>>& options = {},
@@ -120,19 +123,18 @@ LinearAttentionResult<T> linear_attention(const Tensor<T, 4>& query, const Tenso
   return result;
 }
 
-/// d_output (batch, heads, query_length, value_dim), d_state of the last state or null, and what the forward was given and
-/// returned -> gradients of its inputs.
+/// d_output (batch, heads, query_length, value_dim), d_state of the last state or null, and what the forward was given
+/// and returned -> gradients of its inputs.
 template <Real T>
-LinearAttentionGradients<T> linear_attention_backward(const Tensor<T, 4>& d_output, const Tensor<T, 4>& query,
-                                                      const Tensor<T, 4>& key, const Tensor<T, 4>& value,
-                                                      const LinearAttentionResult<T>& forward,
-                                                      const std::type_identity_t<LinearAttentionOptions<T>>& options = {},
-                                                      const std::type_identity_t<Tensor<T, 4>>* d_state = nullptr,
-                                                      ExecutorRef executor = default_executor()) {
+LinearAttentionGradients<T> linear_attention_backward(
+    const Tensor<T, 4>& d_output, const Tensor<T, 4>& query, const Tensor<T, 4>& key, const Tensor<T, 4>& value,
+    const LinearAttentionResult<T>& forward, const std::type_identity_t<LinearAttentionOptions<T>>& options = {},
+    const std::type_identity_t<Tensor<T, 4>>* d_state = nullptr, ExecutorRef executor = default_executor()) {
   const char* const function = "linear_attention_backward";
   const detail::LinearAttentionCall<T> call(function, query, key, value, options, executor);
   const Index width = value.dimension(3);
-  check_shape(function, "d_output", extents(d_output), Extents<4>{query.dimension(0), query.dimension(1), query.dimension(2), width});
+  check_shape(function, "d_output", extents(d_output),
+              Extents<4>{query.dimension(0), query.dimension(1), query.dimension(2), width});
   check_shape(function, "forward.output", extents(forward.output), extents(d_output));
   if (d_state) check_shape(function, "d_state", extents(*d_state), extents(call.first));
   Tensor<T, 4> d_sums = detail::widened_rows(
@@ -142,8 +144,12 @@ LinearAttentionGradients<T> linear_attention_backward(const Tensor<T, 4>& d_outp
     T* const row = d_sums.data() + i * (width + 1);
     std::transform(row, row + width + 1, row, [&](T value_) { return divisor == T(0) ? T(0) : value_ / divisor; });
   }
-  detail::LinearGradients<T> grad{zeros<T, 4>(extents(query)), zeros<T, 4>(extents(key)), zeros<T, 4>(extents(call.value)),
-                                  {}, {}, d_state ? *d_state : zeros<T, 4>(extents(call.first))};
+  detail::LinearGradients<T> grad{zeros<T, 4>(extents(query)),
+                                  zeros<T, 4>(extents(key)),
+                                  zeros<T, 4>(extents(call.value)),
+                                  {},
+                                  {},
+                                  d_state ? *d_state : zeros<T, 4>(extents(call.first))};
   detail::linear_backward(call.operands, call.first, d_sums, grad, executor);
   detail::elu_features_backward(query, grad.query, executor);
   detail::elu_features_backward(key, grad.key, executor);

@@ -1,7 +1,7 @@
 #pragma once
-// Linear attention over whole sequences: kernels/linear_attention.hpp for every key/value head of every sample, with the
-// query heads that share it, and the backward. Both the causal form, in which a query reads the state behind its own token,
-// and the full one, in which it reads the last.
+// Linear attention over whole sequences: kernels/linear_attention.hpp for every key/value head of every sample, with
+// the query heads that share it, and the backward. Both the causal form, in which a query reads the state behind its
+// own token, and the full one, in which it reads the last.
 
 #include <algorithm>
 #include <span>
@@ -21,7 +21,8 @@ enum class LinearOrder { causal, full };
 
 namespace detail {
 
-/// Operands of one call. decay: (batch, kv_heads, steps, head_dim or 1), beta (batch, kv_heads or 1, steps, 1); empty: none.
+/// Operands of one call. decay: (batch, kv_heads, steps, head_dim or 1), beta (batch, kv_heads or 1, steps, 1); empty:
+/// none.
 template <class T>
 struct LinearOperands {
   const Tensor<T, 4>& query;  // (batch, heads, query_length, head_dim)
@@ -94,8 +95,15 @@ class LinearHeadBackward {
   static constexpr Index chunk = 32;
 
   LinearHeadBackward(const LinearOperands<T>& in, const Tensor<T, 4>& d_output, LinearGradients<T>& grad, Index task)
-      : in_(in), d_output_(d_output), grad_(grad), task_(task), tokens_(in.tokens(task)), dim_(in.key.dimension(3)),
-        width_(in.value.dimension(3)), size_(dim_ * width_), d_state_(in.rows(grad.state, task, dim_)) {}
+      : in_(in),
+        d_output_(d_output),
+        grad_(grad),
+        task_(task),
+        tokens_(in.tokens(task)),
+        dim_(in.key.dimension(3)),
+        width_(in.value.dimension(3)),
+        size_(dim_ * width_),
+        d_state_(in.rows(grad.state, task, dim_)) {}
 
   /// first: the state before the first token.
   void run(const MatrixView<const T>& first) {
@@ -111,7 +119,8 @@ class LinearHeadBackward {
         advance_state(tokens_, t, state_at(starts, c + 1), scratch_);
       }
     }
-    for (Index t = 0; in_.order == LinearOrder::full && t < in_.reads(task_); ++t) read_back(t, state_at(starts, chunks));
+    for (Index t = 0; in_.order == LinearOrder::full && t < in_.reads(task_); ++t)
+      read_back(t, state_at(starts, chunks));
     for (Index c = chunks - 1; c >= 0; --c) run_chunk(starts + c * size_, c * chunk, std::min(steps, (c + 1) * chunk));
   }
 
@@ -136,8 +145,9 @@ class LinearHeadBackward {
   }
   void read_back(Index t, const MatrixView<const T>& state) {
     for (Index head = task_ * in_.group(); head < (task_ + 1) * in_.group(); ++head) {
-      read_state_backward<T>(state, in_.rows(in_.query, head, t + 1).row(t), in_.scale, in_.rows(d_output_, head, t + 1).row(t),
-                             in_.rows(grad_.query, head, t + 1).row(t), d_state_);
+      read_state_backward<T>(state, in_.rows(in_.query, head, t + 1).row(t), in_.scale,
+                             in_.rows(d_output_, head, t + 1).row(t), in_.rows(grad_.query, head, t + 1).row(t),
+                             d_state_);
     }
   }
 
@@ -154,8 +164,8 @@ class LinearHeadBackward {
 
 /// first: the states before the first token, (batch, kv_heads, head_dim, value_dim).
 template <class T>
-void linear_backward(const LinearOperands<T>& in, const Tensor<T, 4>& first, const Tensor<T, 4>& d_output, LinearGradients<T>& grad,
-                     ExecutorRef executor) {
+void linear_backward(const LinearOperands<T>& in, const Tensor<T, 4>& first, const Tensor<T, 4>& d_output,
+                     LinearGradients<T>& grad, ExecutorRef executor) {
   for_each_task(executor, in.tasks(), [&](Index task, Index) {
     LinearHeadBackward<T>(in, d_output, grad, task).run(in.rows(first, task, in.key.dimension(3)));
   });
@@ -167,22 +177,25 @@ void check_linear(const char* function, const LinearOperands<T>& in) {
   const Index batch = in.query.dimension(0), kv_heads = in.key.dimension(1), steps = in.key.dimension(2);
   const Index dim = in.query.dimension(3);
   check(dim > 0, [&] { return std::string(function) + ": query has head_dim 0, wanted a positive one"; });
-  check_shape(function, "key", extents(in.key), Extents<4>{batch, -1, in.order == LinearOrder::causal ? in.query.dimension(2) : -1, dim});
+  check_shape(function, "key", extents(in.key),
+              Extents<4>{batch, -1, in.order == LinearOrder::causal ? in.query.dimension(2) : -1, dim});
   check_shape(function, "value", extents(in.value), Extents<4>{batch, kv_heads, steps, -1});
   check(kv_heads > 0 ? in.query.dimension(1) % kv_heads == 0 : in.query.dimension(1) == 0, [&] {
-    return std::string(function) + ": query has " + std::to_string(in.query.dimension(1)) + " heads, wanted a multiple of the " +
-           std::to_string(kv_heads) + " of key";
+    return std::string(function) + ": query has " + std::to_string(in.query.dimension(1)) +
+           " heads, wanted a multiple of the " + std::to_string(kv_heads) + " of key";
   });
   if (in.decay.size() > 0)
-    check_shape(function, "decay", extents(in.decay), Extents<4>{batch, kv_heads, steps, in.decay.dimension(3) == 1 ? 1 : dim});
+    check_shape(function, "decay", extents(in.decay),
+                Extents<4>{batch, kv_heads, steps, in.decay.dimension(3) == 1 ? 1 : dim});
   if (in.beta.size() > 0)
-    check_shape(function, "beta", extents(in.beta), Extents<4>{batch, in.beta.dimension(1) == 1 ? 1 : kv_heads, steps, 1});
+    check_shape(function, "beta", extents(in.beta),
+                Extents<4>{batch, in.beta.dimension(1) == 1 ? 1 : kv_heads, steps, 1});
   if (in.lengths.empty()) return;
   check_extent(function, "lengths", "size", static_cast<Index>(in.lengths.size()), batch);
   for (std::size_t b = 0; b < in.lengths.size(); ++b) {
     check(in.lengths[b] >= 0 && in.lengths[b] <= steps, [&] {
-      return std::string(function) + ": lengths[" + std::to_string(b) + "] is " + std::to_string(in.lengths[b]) + ", wanted 0 to " +
-             std::to_string(steps);
+      return std::string(function) + ": lengths[" + std::to_string(b) + "] is " + std::to_string(in.lengths[b]) +
+             ", wanted 0 to " + std::to_string(steps);
     });
   }
 }

@@ -1,7 +1,8 @@
 #pragma once
-// Luong's local attention with predictive alignment: a query predicts the place p in the source that it looks at, and its
-// softmax weights are drawn towards it:
-//   p_i = S sigmoid(v . tanh(W_p q_i))       a_ij = softmax_j(score(i, j)) exp(-(j - p_i)^2 / (2 sigma^2)),  sigma = window / 2
+// Luong's local attention with predictive alignment: a query predicts the place p in the source that it looks at, and
+// its softmax weights are drawn towards it:
+//   p_i = S sigmoid(v . tanh(W_p q_i))
+//   a_ij = softmax_j(score(i, j)) exp(-(j - p_i)^2 / (2 sigma^2)),  sigma = window / 2
 // where S is the source's length. The scores are LuongAttention's; the weights no longer sum to 1.
 //   M.-T. Luong, H. Pham, C. Manning, "Effective Approaches to Attention-based Neural Machine Translation", EMNLP 2015,
 //   section 3.2, eq. 9 and 10 (local-p), over all keys: beyond two windows a weight is below 4e-4 of its softmax.
@@ -60,15 +61,17 @@ struct LocalLuongAttention {
   Tensor<T, 3> project(const View<const T, 3>& keys, ExecutorRef executor = default_executor()) const {
     return content.project(keys, executor);
   }
-  Tensor<T, 3> project_backward(const View<const T, 3>& keys, const MemoryGradient<T>& memory, LocalLuongAttention& grad,
-                                ExecutorRef executor = default_executor()) const {
+  Tensor<T, 3> project_backward(const View<const T, 3>& keys, const MemoryGradient<T>& memory,
+                                LocalLuongAttention& grad, ExecutorRef executor = default_executor()) const {
     return content.project_backward(keys, memory, grad.content, executor);
   }
 
-  /// Arguments and results as BahdanauAttention::forward. S is the end of the keys that a query may see: the source's length.
+  /// Arguments and results as BahdanauAttention::forward. S is the end of the keys that a query may see: the source's
+  /// length.
   template <StepsLike<T> State>
-  MemoryRead<T, detail::steps_rank<State>> forward(const State& state, const View<const T, 3>& memory, const View<const T, 3>& values,
-                                                   const ReadMask& mask = {}, Cache* cache = nullptr,
+  MemoryRead<T, detail::steps_rank<State>> forward(const State& state, const View<const T, 3>& memory,
+                                                   const View<const T, 3>& values, const ReadMask& mask = {},
+                                                   Cache* cache = nullptr,
                                                    ExecutorRef executor = default_executor()) const {
     constexpr int rank = detail::steps_rank<State>;
     const auto steps = detail::as_steps<const T>(state);
@@ -77,7 +80,8 @@ struct LocalLuongAttention {
     Cache& kept = cache ? *cache : local;
     detail::copy_steps<T>(steps, kept.state);
     const Tensor<T, 3> nothing(steps.dimension(0), memory.dimension(1), 0);
-    kept.softmax = content.forward(kept.state, memory, nothing, mask, cache ? &kept.content : nullptr, executor).weights;
+    kept.softmax =
+        content.forward(kept.state, memory, nothing, mask, cache ? &kept.content : nullptr, executor).weights;
     predict(bound, memory.dimension(1), kept, executor);
     MemoryRead<T, rank> result{detail::new_steps<rank, T>(steps.dimension(0), steps.dimension(1), values.dimension(2)),
                                detail::new_steps<rank, T>(steps.dimension(0), steps.dimension(1), values.dimension(1))};
@@ -97,27 +101,33 @@ struct LocalLuongAttention {
 
   /// The backward of one read, as BahdanauAttention::backward.
   template <StepsLike<T> Context, StepsLike<T> Weights = View<const T, detail::steps_rank<Context>>>
-  Tensor<T, detail::steps_rank<Context>> backward(const Context& d_context, const Cache& cache, const View<const T, 3>& memory,
-                                                  const View<const T, 3>& values, const ReadMask& mask, LocalLuongAttention& grad,
+  Tensor<T, detail::steps_rank<Context>> backward(const Context& d_context, const Cache& cache,
+                                                  const View<const T, 3>& memory, const View<const T, 3>& values,
+                                                  const ReadMask& mask, LocalLuongAttention& grad,
                                                   MemoryGradient<T>& memory_grad, const Weights& d_weights = {},
                                                   ExecutorRef executor = default_executor()) const {
     const char* const function = "LocalLuongAttention::backward";
-    const detail::MemoryReadUpstream<T> upstream{detail::as_steps<const T>(d_context), detail::as_steps<const T>(d_weights)};
+    const detail::MemoryReadUpstream<T> upstream{detail::as_steps<const T>(d_context),
+                                                 detail::as_steps<const T>(d_weights)};
     const BoundMask bound = check_call(function, cache.state, memory, values, mask);
     detail::check_read_backward<T>(function, upstream, cache.softmax, memory, values, memory_grad);
     Tensor<T, 3> d_softmax = zeros<T, 3>(extents(cache.softmax));
     Tensor<T, 2> d_positions = zeros<T, 2>(extents(cache.positions));
     for_each_query(bound, values.dimension(1), cache, executor, [&](Index b, Index i, const detail::VisibleKeys& keys) {
-      keys.for_each([&](Index j) { d_positions(b, i) += pull_weight(upstream, values, cache, b, i, j, d_softmax(b, i, j), memory_grad); });
+      keys.for_each([&](Index j) {
+        d_positions(b, i) += pull_weight(upstream, values, cache, b, i, j, d_softmax(b, i, j), memory_grad);
+      });
     });
     const Tensor<T, 3> nothing(values.dimension(0), values.dimension(1), 0);
     const Tensor<T, 3> no_context(cache.state.dimension(0), cache.state.dimension(1), 0);
     MemoryGradient<T> content_grad{std::move(memory_grad.memory), nothing, std::move(memory_grad.seen)};
-    Tensor<T, 3> d_state = content.backward(no_context, cache.content, memory, nothing, mask, grad.content, content_grad, d_softmax, executor);
+    Tensor<T, 3> d_state = content.backward(no_context, cache.content, memory, nothing, mask, grad.content,
+                                            content_grad, d_softmax, executor);
     memory_grad.memory = std::move(content_grad.memory);
     memory_grad.seen = std::move(content_grad.seen);
     predict_backward(bound, d_positions, cache, memory.dimension(1), grad, d_state, executor);
-    auto result = detail::new_steps<detail::steps_rank<Context>, T>(d_state.dimension(0), d_state.dimension(1), d_state.dimension(2));
+    auto result = detail::new_steps<detail::steps_rank<Context>, T>(d_state.dimension(0), d_state.dimension(1),
+                                                                    d_state.dimension(2));
     std::copy_n(d_state.data(), d_state.size(), result.data());
     return result;
   }
@@ -135,11 +145,13 @@ struct LocalLuongAttention {
   }
   /// body(batch, query, visible keys) for every query, samples in parallel.
   template <class Body>
-  static void for_each_query(const BoundMask& mask, Index key_length, const Cache& cache, ExecutorRef executor, const Body& body) {
+  static void for_each_query(const BoundMask& mask, Index key_length, const Cache& cache, ExecutorRef executor,
+                             const Body& body) {
     const Index work = cache.softmax.size() * 16;
     for_each_task(detail::reader_executor(executor, work), cache.state.dimension(0), [&](Index b, Index) {
       bool* const storage = thread_scratch<detail::VisibleScratch, bool>(key_length);
-      for (Index i = 0; i < cache.state.dimension(1); ++i) body(b, i, detail::visible_keys(mask, b, i, key_length, storage));
+      for (Index i = 0; i < cache.state.dimension(1); ++i)
+        body(b, i, detail::visible_keys(mask, b, i, key_length, storage));
     });
   }
   /// kept.hidden and kept.positions from kept.state.
@@ -156,8 +168,8 @@ struct LocalLuongAttention {
     });
   }
   /// One weight's way back: d_values and d_softmax; returns what it adds to the gradient of the place.
-  T pull_weight(const detail::MemoryReadUpstream<T>& upstream, const View<const T, 3>& values, const Cache& cache, Index b, Index i,
-                Index j, T& d_softmax, MemoryGradient<T>& memory_grad) const {
+  T pull_weight(const detail::MemoryReadUpstream<T>& upstream, const View<const T, 3>& values, const Cache& cache,
+                Index b, Index i, Index j, T& d_softmax, MemoryGradient<T>& memory_grad) const {
     const T near = nearness(cache.positions(b, i), j), weight = cache.softmax(b, i, j) * near;
     const T* const d_context = detail::sample(upstream.context, b).row(i);
     T d_weight = dot(d_context, detail::sample(values, b).row(j), values.dimension(2));
@@ -179,10 +191,12 @@ struct LocalLuongAttention {
         const T d_logit = d_positions(b, i) * place * (T(1) - place / source);
         const T* const hidden = detail::sample(View<const T, 3>(cache.hidden), b).row(i);
         add_scaled_row(grad.position_score.data(), d_logit, hidden, units);
-        for (Index u = 0; u < units; ++u) d_hidden(b, i, u) = d_logit * position_score(u) * fnma(hidden[u], hidden[u], T(1));
+        for (Index u = 0; u < units; ++u)
+          d_hidden(b, i, u) = d_logit * position_score(u) * fnma(hidden[u], hidden[u], T(1));
       }
     }
-    position.backward_into(as_matrix(std::as_const(d_hidden)), detail::seen_steps<T>(cache.state, mask, key_length, storage), grad.position,
+    position.backward_into(as_matrix(std::as_const(d_hidden)),
+                           detail::seen_steps<T>(cache.state, mask, key_length, storage), grad.position,
                            as_matrix(d_own), executor);
     add_row(d_state.data(), d_own.data(), d_state.size());
   }

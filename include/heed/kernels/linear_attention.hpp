@@ -3,9 +3,10 @@
 //   S~_t = exp(g_t) S_(t-1)       S_t = S~_t + k_t e_t^T       o_t = scale S_t^T q_t
 //   e_t = v_t, or with the delta rule beta_t (v_t - S~_t^T k_t)
 // Without gates: A. Katharopoulos et al., "Transformers are RNNs", 2020, eq. 16 to 20. Decay per head or per dimension:
-// S. Yang et al., "Gated Linear Attention Transformers with Hardware-Efficient Training", 2024. Delta rule: I. Schlag et al.,
-// "Linear Transformers Are Secretly Fast Weight Programmers", 2021; with decay: S. Yang et al., "Gated Delta Networks", 2025.
-// Everything in T, tokens in order, so nothing depends on what comes later. Time steps * head_dim * value_dim.
+// S. Yang et al., "Gated Linear Attention Transformers with Hardware-Efficient Training", 2024. Delta rule: I. Schlag
+// et al., "Linear Transformers Are Secretly Fast Weight Programmers", 2021; with decay: S. Yang et al., "Gated Delta
+// Networks", 2025. Everything in T, tokens in order, so nothing depends on what comes later. Time steps * head_dim *
+// value_dim.
 
 #include <algorithm>
 #include <cmath>
@@ -45,7 +46,8 @@ void weighted_rows(const T* weight, const MatrixView<const T>& x, T* y) {
 
 /// from S_(t-1) to S~_t. after may be before.
 template <class T>
-void decay_state(const LinearTokens<T>& tokens, Index t, const MatrixView<const T>& before, const MatrixView<T>& after) {
+void decay_state(const LinearTokens<T>& tokens, Index t, const MatrixView<const T>& before,
+                 const MatrixView<T>& after) {
   for (Index d = 0; d < before.rows; ++d) {
     if (after.data != before.data) std::copy_n(before.row(d), before.cols, after.row(d));
     if (tokens.decay.data) scale_row(after.row(d), after.cols, tokens.kept(t, d));
@@ -90,7 +92,8 @@ void read_state_backward(const MatrixView<const T>& state, const T* query, T sca
   }
 }
 
-/// The way back through step t: d_state goes from S_t's gradient to S_(t-1)'s. decayed is S~_t; scratch has 2 value_dim.
+/// The way back through step t: d_state goes from S_t's gradient to S_(t-1)'s. decayed is S~_t; scratch has 2
+/// value_dim.
 template <class T>
 void advance_state_backward(const LinearTokens<T>& tokens, Index t, const MatrixView<const T>& decayed,
                             const MatrixView<T>& d_state, const LinearTokenGradients<T>& grad, T* scratch) {
@@ -108,9 +111,10 @@ void advance_state_backward(const LinearTokens<T>& tokens, Index t, const Matrix
   std::copy_n(d_error, width, grad.value.row(t));
   for (Index d = 0; d < decayed.rows; ++d) {
     T* const d_row = d_state.row(d);
-    T d_key = beta * dot<T>(d_row, error, width);
+    const T pulled = dot<T>(d_row, error, width);
+    T d_key = pulled;
     if (delta) {
-      d_key -= dot(decayed.row(d), d_error, width);
+      d_key = fma(beta, pulled, -dot(decayed.row(d), d_error, width));
       add_scaled_row(d_row, -tokens.key(t, d), d_error, width);
     }
     grad.key(t, d) = d_key;

@@ -4,8 +4,9 @@
 // where query i stands at p = memory_length + i, R_d is the sinusoidal encoding of the distance d (all sines, then all
 // cosines), and u and v are learned per head.
 //   Z. Dai et al., "Transformer-XL: Attentive Language Models beyond a Fixed-Length Context", ACL 2019, section 3.3.
-// The second term is a product of queries with one row per distance, read as an additive bias whose rows are shifted against
-// each other (the paper's appendix B) through strides: nothing is moved. Costs memory (batch, heads, length, distances).
+// The second term is a product of queries with one row per distance, read as an additive bias whose rows are shifted
+// against each other (the paper's appendix B) through strides: nothing is moved. Costs memory (batch, heads, length,
+// distances).
 
 #include <algorithm>
 #include <cmath>
@@ -20,8 +21,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// The last `length` steps of memory (batch, memory_length, model_dim) and x (batch, steps, model_dim) in a row: the memory
-/// of the next segment. An empty memory has none. Throws heed::Error for shapes that do not fit.
+/// The last `length` steps of memory (batch, memory_length, model_dim) and x (batch, steps, model_dim) in a row: the
+/// memory of the next segment. An empty memory has none. Throws heed::Error for shapes that do not fit.
 template <Real T>
 Tensor<T, 3> segment_memory(const Tensor<T, 3>& memory, const Tensor<T, 3>& x, Index length) {
   const Tensor<T, 3> all = detail::joined_segments("segment_memory", memory, x);
@@ -84,8 +85,8 @@ struct RelativeMultiHeadAttention {
              std::to_string(config.heads) + ", wanted a positive even one and at least 1";
     });
     check(config.head_dim > 0 || config.model_dim % config.heads == 0, [&] {
-      return "RelativeMultiHeadAttention: model_dim is " + std::to_string(config.model_dim) + ", wanted a multiple of the " +
-             std::to_string(config.heads) + " heads, or a head_dim";
+      return "RelativeMultiHeadAttention: model_dim is " + std::to_string(config.model_dim) +
+             ", wanted a multiple of the " + std::to_string(config.heads) + " heads, or a head_dim";
     });
     if (config.head_dim == 0) config.head_dim = config.model_dim / config.heads;
     const Index in = config.model_dim, width = config.heads * config.head_dim;
@@ -97,8 +98,8 @@ struct RelativeMultiHeadAttention {
 
   /// x (batch, length, model_dim), memory (batch, memory_length, model_dim) or an empty tensor. cache null: inference.
   /// Throws heed::Error before any work.
-  Result forward(const Tensor<T, 3>& x, const Tensor<T, 3>& memory = {}, const Options& options = {}, Cache* cache = nullptr,
-                 ExecutorRef executor = default_executor()) const {
+  Result forward(const Tensor<T, 3>& x, const Tensor<T, 3>& memory = {}, const Options& options = {},
+                 Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
     Cache local;
     Cache& state = cache ? *cache : local;
     check_shape("RelativeMultiHeadAttention::forward", "x", extents(x), Extents<3>{-1, -1, out_proj.out_features()});
@@ -129,7 +130,8 @@ struct RelativeMultiHeadAttention {
     Tensor<T, 3> d_attended(extents(cache.attended)), d_query(extents(cache.query)), d_key(extents(cache.key)),
         d_value(extents(cache.value));
     Tensor<T, 4> d_bias(cache.positions.bias(config.heads).extents);
-    out_proj.backward_into(as_matrix(d_output), as_matrix(cache.attended), grad.out_proj, as_matrix(d_attended), executor);
+    out_proj.backward_into(as_matrix(d_output), as_matrix(cache.attended), grad.out_proj, as_matrix(d_attended),
+                           executor);
     attend_segment_back({detail::split_heads<T>(d_query, config.heads), detail::split_heads<T>(d_key, config.heads),
                          detail::split_heads<T>(d_value, config.heads), d_bias},
                         d_attended, cache, options.mask, executor);
@@ -148,7 +150,8 @@ struct RelativeMultiHeadAttention {
     return config.keys == RelativeKeys::past ? mask & causal_offset(memory_length) : mask;
   }
   AttentionOptions<T> attention(const Cache& cache, const Mask& mask) const {
-    AttentionOptions<T> options{.scale = scale(), .mask = visible(mask, cache.key.dimension(1) - cache.query.dimension(1)),
+    AttentionOptions<T> options{.scale = scale(),
+                                .mask = visible(mask, cache.key.dimension(1) - cache.query.dimension(1)),
                                 .dropout = cache.dropout};
     options.bias = cache.positions.bias(config.heads);
     return options;
@@ -159,19 +162,22 @@ struct RelativeMultiHeadAttention {
     const Tensor<T, 3> content = detail::with_head_bias(state.query, content_bias, T(1));
     state.attended.resize(batch, length, state.query.dimension(2));
     state.logsumexp.resize(batch, config.heads, length);
-    AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads), .logsumexp = state.logsumexp};
+    AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads),
+                               .logsumexp = state.logsumexp};
     if (weights.size() > 0) target.weights = weights;
     const View<const T, 4> query = detail::split_heads<const T>(content, config.heads), key = keys(state.key);
     const AttentionOptions<T> options = attention(state, mask);
     Workspace& workspace = detail::thread_workspace();
-    workspace.reserve(workspace_bytes<T>(attention_shape<T>(query, key, keys(state.value)), options, executor.concurrency()));
+    workspace.reserve(
+        workspace_bytes<T>(attention_shape<T>(query, key, keys(state.value)), options, executor.concurrency()));
     workspace.reset();
     attend_into<T>(target, query, key, keys(state.value), options, workspace, executor);
   }
   void attend_segment_back(const AttentionGradientViews<T>& grad, const Tensor<T, 3>& d_attended, const Cache& cache,
                            const Mask& mask, ExecutorRef executor) const {
     auto& read = const_cast<Cache&>(cache);  // outputs are views that could be written to; here they are read
-    const AttentionOutputs<T> forward{.output = detail::split_heads<T>(read.attended, config.heads), .logsumexp = read.logsumexp};
+    const AttentionOutputs<T> forward{.output = detail::split_heads<T>(read.attended, config.heads),
+                                      .logsumexp = read.logsumexp};
     const Tensor<T, 3> content = detail::with_head_bias(cache.query, content_bias, T(1));
     const View<const T, 4> query = detail::split_heads<const T>(content, config.heads), key = keys(cache.key);
     const AttentionOptions<T> options = attention(cache, mask);
@@ -179,19 +185,22 @@ struct RelativeMultiHeadAttention {
     workspace.reserve(backward_workspace_bytes<T>(attention_shape<T>(query, key, keys(cache.value)), options,
                                                   executor.concurrency()));
     workspace.reset();
-    attend_backward_into<T>(grad, detail::split_heads<const T>(d_attended, config.heads), query, key, keys(cache.value), forward,
-                            options, workspace, executor);
+    attend_backward_into<T>(grad, detail::split_heads<const T>(d_attended, config.heads), query, key, keys(cache.value),
+                            forward, options, workspace, executor);
   }
-  View<const T, 4> keys(const Tensor<T, 3>& projected) const { return detail::split_heads<const T>(projected, config.heads); }
+  View<const T, 4> keys(const Tensor<T, 3>& projected) const {
+    return detail::split_heads<const T>(projected, config.heads);
+  }
 
   /// From projections to x and memory: x is what queries came from and the last part of what keys and values came from.
-  Gradients project_back(const Cache& cache, const Tensor<T, 3>& d_query, const Tensor<T, 3>& d_key, const Tensor<T, 3>& d_value,
-                         RelativeMultiHeadAttention& grad, ExecutorRef executor) const {
+  Gradients project_back(const Cache& cache, const Tensor<T, 3>& d_query, const Tensor<T, 3>& d_key,
+                         const Tensor<T, 3>& d_value, RelativeMultiHeadAttention& grad, ExecutorRef executor) const {
     const Index batch = cache.x.dimension(0), length = d_query.dimension(1), past = cache.x.dimension(1) - length;
     const Index width = cache.x.dimension(2);
     const Tensor<T, 3> x = cache.x.slice(Extents<3>{0, past, 0}, Extents<3>{batch, length, width});
     Tensor<T, 3> d_x(extents(x)), d_all(extents(cache.x));
-    const auto back = [&](HeadInput which, const Tensor<T, 3>& d, const Tensor<T, 3>& input, Tensor<T, 3>& d_input, Accumulate add) {
+    const auto back = [&](HeadInput which, const Tensor<T, 3>& d, const Tensor<T, 3>& input, Tensor<T, 3>& d_input,
+                          Accumulate add) {
       in_proj.backward_into(which, as_matrix(d), as_matrix(input), grad.in_proj, as_matrix(d_input), add, executor);
     };
     back(HeadInput::query, d_query, x, d_x, Accumulate::no);

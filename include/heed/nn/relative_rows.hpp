@@ -60,12 +60,14 @@ MatrixView<const T> finite_elements(const MatrixView<const T>& x, Tensor<T, 2>& 
   if (all_finite(x)) return x;
   storage.resize(x.rows, x.cols);
   for (Index i = 0; i < x.rows; ++i) {
-    std::transform(x.row(i), x.row(i) + x.cols, storage.data() + i * x.cols, [](T value) { return value - value == T(0) ? value : T(0); });
+    std::transform(x.row(i), x.row(i) + x.cols, storage.data() + i * x.cols,
+                   [](T value) { return value - value == T(0) ? value : T(0); });
   }
   return as_matrix(std::as_const(storage));
 }
 
-/// d_query += scale d_scores key and d_key += scale d_scores^T query for d_scores (batch, heads, query_length, key_length).
+/// d_query += scale d_scores key and d_key += scale d_scores^T query for d_scores (batch, heads, query_length,
+/// key_length).
 template <class T>
 void add_score_gradient(const Tensor<T, 4>& d_scores, const Tensor<T, 4>& query, const Tensor<T, 4>& key, T scale,
                         Tensor<T, 4>& d_query, Tensor<T, 4>& d_key, ExecutorRef executor) {
@@ -80,8 +82,8 @@ void add_score_gradient(const Tensor<T, 4>& d_scores, const Tensor<T, 4>& query,
       std::transform(d.data, d.data + scaled.size(), scaled.data(), [&](T value) { return value * scale; });
       const MatrixView<const T> weights = as_matrix(std::as_const(scaled));
       gemm_here<T>(Transpose::no, weights, Transpose::no, keys, head(d_query, h), Accumulate::yes);
-      gemm_here<T>(Transpose::yes, weights, Transpose::no, finite_elements<T>(head(query, h), query_storage), head(d_key, task),
-                   Accumulate::yes);
+      gemm_here<T>(Transpose::yes, weights, Transpose::no, finite_elements<T>(head(query, h), query_storage),
+                   head(d_key, task), Accumulate::yes);
     }
   });
 }

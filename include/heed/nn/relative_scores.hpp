@@ -1,6 +1,7 @@
 #pragma once
-// The part of Transformer-XL's scores that depends on distance alone: (q_i + v) . W_r R_d for every query and distance, and
-// its backward. Distances descend along the rows of R, so that the score of key j is one element behind that of key j - 1.
+// The part of Transformer-XL's scores that depends on distance alone: (q_i + v) . W_r R_d for every query and distance,
+// and its backward. Distances descend along the rows of R, so that the score of key j is one element behind that of key
+// j - 1.
 
 #include <algorithm>
 #include <string>
@@ -60,23 +61,25 @@ struct RelativeScores {
   void encode(RelativeKeys direction, Index length, Index key_length, Index model_dim) {
     keys = key_length;
     const Index last = direction == RelativeKeys::past ? 0 : 1 - std::max<Index>(length, 1);
-    const Tensor<T, 2> ascending = sinusoidal_encoding<T>(
-        std::max<Index>(key_length - last, 1), model_dim, {.layout = SinusoidLayout::concatenated, .offset = last});
+    const Tensor<T, 2> ascending = sinusoidal_encoding<T>(std::max<Index>(key_length - last, 1), model_dim,
+                                                          {.layout = SinusoidLayout::concatenated, .offset = last});
     encoding = ascending.reverse(Eigen::array<bool, 2>{true, false});
   }
-  void project(const Dense<T>& projection, ExecutorRef executor) { projected = projection.forward(encoding, nullptr, executor); }
+  void project(const Dense<T>& projection, ExecutorRef executor) {
+    projected = projection.forward(encoding, nullptr, executor);
+  }
 
   /// query (batch, length, heads * head_dim), biased and scaled.
   void score(const Tensor<T, 3>& query, Index heads, ExecutorRef executor) {
     const Index batch = query.dimension(0), length = query.dimension(1);
     scores.resize(batch * heads, length, distances());
     for_each_task(executor, batch * heads, [&](Index task, Index) {
-      gemm_here<T>(Transpose::no, head_of(query, task, heads), Transpose::yes, relative(task % heads, heads), rows(scores, task),
-                   Accumulate::no);
+      gemm_here<T>(Transpose::no, head_of(query, task, heads), Transpose::yes, relative(task % heads, heads),
+                   rows(scores, task), Accumulate::no);
     });
   }
-  /// As attention adds them: (batch, heads, length, keys). Row i begins length - 1 - i distances in. Where only the past is
-  /// encoded, a key behind the query reads a number of the next row, which the causal mask hides.
+  /// As attention adds them: (batch, heads, length, keys). Row i begins length - 1 - i distances in. Where only the
+  /// past is encoded, a key behind the query reads a number of the next row, which the causal mask hides.
   View<const T, 4> bias(Index heads) const {
     const Index length = scores.dimension(1), row = distances();
     return {scores.data() + std::max<Index>(length - 1, 0),
@@ -109,10 +112,14 @@ struct RelativeScores {
 
  private:
   Index distances() const { return projected.dimension(0); }
-  MatrixView<const T> relative(Index head, Index heads) const { return head_columns(as_matrix(projected), head, heads); }
+  MatrixView<const T> relative(Index head, Index heads) const {
+    return head_columns(as_matrix(projected), head, heads);
+  }
   static auto rows(auto& x, Index task) { return as_matrix(x).row_block(task * x.dimension(1), x.dimension(1)); }
   /// Head task % heads of sample task / heads in x (batch, length, heads * dim).
-  static auto head_of(auto& x, Index task, Index heads) { return head_columns(rows(x, task / heads), task % heads, heads); }
+  static auto head_of(auto& x, Index task, Index heads) {
+    return head_columns(rows(x, task / heads), task % heads, heads);
+  }
   /// Rows of a gradient by key to rows by distance; keys behind the last distance have none.
   void unshift(const T* d_bias, const MatrixView<T>& d_scores) const {
     for (Index i = 0; i < d_scores.rows; ++i) {
