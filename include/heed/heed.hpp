@@ -1,6 +1,7 @@
 #pragma once
 // Everything from core to train. text/, io/ and distributed/ are included by name.
 
+#include <heed/attention/adaptive_span.hpp>
 #include <heed/attention/additive_read.hpp>
 #include <heed/attention/additive_score.hpp>
 #include <heed/attention/attend_paged.hpp>
@@ -15,6 +16,7 @@
 #include <heed/attention/dot_read.hpp>
 #include <heed/attention/flash_head.hpp>
 #include <heed/attention/key_value_cache.hpp>
+#include <heed/attention/learned_temperature.hpp>
 #include <heed/attention/luong.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/attention/matmul.hpp>
@@ -28,6 +30,7 @@
 #include <heed/attention/position.hpp>
 #include <heed/attention/projection.hpp>
 #include <heed/attention/ragged.hpp>
+#include <heed/attention/rollout.hpp>
 #include <heed/attention/rotary.hpp>
 #include <heed/attention/run_forward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
@@ -90,8 +93,11 @@
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
 #include <heed/nn/batch_norm.hpp>
+#include <heed/nn/bidirectional_flow.hpp>
 #include <heed/nn/block_norm.hpp>
+#include <heed/nn/co_attention.hpp>
 #include <heed/nn/conv.hpp>
+#include <heed/nn/conv_s2s_block.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/dropout.hpp>
 #include <heed/nn/elementwise_loss.hpp>
@@ -104,6 +110,7 @@
 #include <heed/nn/gru_sequence.hpp>
 #include <heed/nn/gru_sequence_block.hpp>
 #include <heed/nn/head_projections.hpp>
+#include <heed/nn/image_attention.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/layer_norm.hpp>
 #include <heed/nn/loss.hpp>
@@ -122,7 +129,7 @@
 #include <heed/nn/sequence_block.hpp>
 #include <heed/nn/transformer_decoder_layer.hpp>
 #include <heed/nn/transformer_encoder_layer.hpp>
-#include <heed/nn/window.hpp>
+#include <heed/nn/sliding_window.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
 #include <heed/simd/codegen.hpp>

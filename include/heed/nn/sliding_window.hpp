@@ -12,7 +12,7 @@ namespace heed::inline HEED_ABI {
 
 /// How a kernel slides over the last Axes axes of (batch, channels, axes...).
 template <int Axes>
-struct Window {
+struct SlidingWindow {
   Extents<Axes> kernel{}, stride{}, dilation{};
   Extents<Axes> before{}, behind{};  // padding
 
@@ -27,7 +27,8 @@ struct Window {
     const auto check_all = [&](const char* name, const Extents<Axes>& values, Index least) {
       for (const Index value : values) {
         check(value >= least, [&] {
-          return owner + ": " + name + " is " + shape_text(values) + ", wanted numbers from " + std::to_string(least) + " up";
+          return owner + ": " + name + " is " + shape_text(values) + ", wanted numbers from " + std::to_string(least) +
+                 " up";
         });
       }
     };
