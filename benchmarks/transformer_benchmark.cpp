@@ -74,10 +74,11 @@ void train(benchmark::State& state, Index threads, Part part) {
 void greedy(benchmark::State& state, Index threads, Index rows) {
   heed::ThreadPool pool(threads);
   const Model model = make_model();
+  const heed::PackedTransformer<float> packed(model);  // once per loaded model
   const heed::TokenBatch data = random_batch(rows);
   const auto translate = [&] {
     const auto encoded = model.encode(data.source, data.source_lengths, pool);
-    heed::TransformerTokenDecoder<float> decoder(model, encoded, pool);
+    heed::TransformerTokenDecoder<float> decoder(model, encoded, pool, &packed);
     std::vector<std::vector<Index>> found(static_cast<std::size_t>(rows));
     std::vector<Index> tokens(static_cast<std::size_t>(rows), 1);
     for (Index t = 0; t < steps; ++t) {

@@ -1,4 +1,4 @@
-// cross_entropy (torch), the losses of loss (torch) and of keras_layers.
+// cross_entropy (torch), the losses of loss (torch) and of keras_layers, ONNX's SoftmaxCrossEntropyLoss.
 
 #include <heed/nn/elementwise_loss.hpp>
 #include <heed/nn/loss.hpp>
@@ -59,6 +59,32 @@ void run_cross_entropy(Case& golden) {
     answer_loss(golden, heed::cross_entropy(logits, target, options, &gradient), options.reduction);
   }
   answer_as(golden, "grad_logits", golden.given_shape("logits"), gradient);
+}
+
+/// ONNX's SoftmaxCrossEntropyLoss, and the log-probabilities that it hands out: minus the loss of a class at each row.
+void run_onnx_cross_entropy(Case& golden) {
+  const nlohmann::json& attributes = golden.json().at("attributes");
+  const Tensor<float, 3> logits = with_class_axis<float>(golden, "input.x");
+  const std::vector<Index> target = given_indices(golden, "input.y");
+  std::vector<float> weights;
+  if (golden.gives("input.w")) weights = golden.given_values<float>("input.w");
+  const heed::CrossEntropyOptions<float> options{.reduction = reduction_of(attributes.value("reduction", std::string("mean"))),
+                                                 .ignore = attributes.value("ignore_index", Index{-100}),
+                                                 .class_weights = weights,
+                                                 .class_axis = 1};
+  const auto result = heed::cross_entropy(logits, std::span<const Index>(target), options);
+  if (options.reduction == heed::Reduction::none)
+    answer_as(golden, "output.z", golden.given_shape("input.y"), result.losses);
+  else
+    golden.answer_number("output.z", result.loss);
+  if (!golden.expects("output.log_prob")) return;
+  Tensor<float, 3> log_probability(logits.dimensions());
+  for (Index c = 0; c < logits.dimension(1); ++c) {
+    const std::vector<Index> one_class(target.size(), c);
+    const auto losses = heed::cross_entropy(logits, std::span<const Index>(one_class), {.class_axis = 1}).losses;
+    log_probability.chip(c, 1) = -losses.reshape(heed::Extents<2>{logits.dimension(0), logits.dimension(2)});
+  }
+  answer_as(golden, "output.log_prob", golden.given_shape("input.x"), log_probability);
 }
 
 template <class T>
@@ -129,6 +155,7 @@ void run_bce(Case& golden) {
 
 void add_cross_entropy(Registry& registry) {
   registry.add("torch.nn.functional.cross_entropy", run_cross_entropy<float>, run_cross_entropy<double>);
+  registry.add("SoftmaxCrossEntropyLoss", run_onnx_cross_entropy);
   registry.add("keras.losses", run_keras_loss<float>, run_keras_loss<double>);
   registry.add("torch.nn.functional.mse_loss", run_mse<float>, run_mse<double>);
   registry.add("torch.nn.functional.smooth_l1_loss", run_smooth_l1<float>, run_smooth_l1<double>);

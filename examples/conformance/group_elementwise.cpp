@@ -1,4 +1,4 @@
-// activation and softmax (torch): the rows that every layer is made of, applied to tensors of any rank.
+// activation and softmax (torch), Softmax, LogSoftmax, Gelu and Swish (onnx): the rows that every layer is made of, applied to tensors of any rank.
 
 #include <functional>
 
@@ -110,6 +110,26 @@ void run_onnx_softmax(Case& golden) {
   answer_as(golden, "output.y", golden.given_shape("input.x"), along_axis(golden.given_values<float>("input.x"), layout, forward));
 }
 
+void run_onnx_gelu(Case& golden) {
+  const auto approximate = golden.json().at("attributes").value("approximate", std::string("none"));
+  if (approximate != "none" && approximate != "tanh") throw NotOffered("Gelu with approximate " + approximate);
+  const std::vector<float> x = golden.given_values<float>("input.x");
+  Tensor<float, 1> y(static_cast<Index>(x.size()));
+  heed::activation_row(approximate == "tanh" ? heed::Activation::gelu_tanh : heed::Activation::gelu, x.data(), y.data(), y.size());
+  answer_as(golden, "output.y", golden.given_shape("input.x"), y);
+}
+
+/// x sigmoid(alpha x) = silu(alpha x) / alpha.
+void run_onnx_swish(Case& golden) {
+  const float alpha = golden.json().at("attributes").value("alpha", 1.0f);
+  if (alpha == 0) throw NotOffered("Swish with alpha 0");
+  std::vector<float> x = golden.given_values<float>("input.x");
+  for (float& value : x) value *= alpha;
+  Tensor<float, 1> y(static_cast<Index>(x.size()));
+  heed::activation_row(heed::Activation::silu, x.data(), y.data(), y.size());
+  answer_as(golden, "output.y", golden.given_shape("input.x"), Tensor<float, 1>(y / alpha));
+}
+
 }  // namespace
 
 void add_elementwise(Registry& registry) {
@@ -121,6 +141,8 @@ void add_elementwise(Registry& registry) {
   registry.add("torch.log_softmax", run_softmax<float>, run_softmax<double>);
   registry.add("Softmax", run_onnx_softmax);
   registry.add("LogSoftmax", run_onnx_softmax);
+  registry.add("Gelu", run_onnx_gelu);
+  registry.add("Swish", run_onnx_swish);
 }
 
 }  // namespace conformance

@@ -1,4 +1,4 @@
-// torch_gru and keras_gru.
+// torch_gru, keras_gru and ONNX's GRU.
 
 #include <heed/nn/gru.hpp>
 
@@ -132,12 +132,65 @@ void run_keras_gru(Case& golden) {
   answer_keras_gru(golden, "gru_cell.", backwards ? *grad.layers[0].reverse : *grad.layers[0].forward);
 }
 
+/// Gate rows of ONNX (z, r, h) in heed's order; `first` is where the direction's rows begin. Bias: (6 hidden) per direction.
+template <int Rank>
+Tensor<float, Rank> onnx_gates(const std::vector<float>& values, Index first, const heed::Extents<Rank>& shape) {
+  Tensor<float, Rank> gates(shape);
+  const Index width = gates.size() / shape[0];
+  for (Index row = 0; row < shape[0]; ++row) {
+    std::copy_n(values.data() + (first + row) * width, width, gates.data() + gate_row(row, shape[0] / 3) * width);
+  }
+  return gates;
+}
+
+heed::GruCell<float> onnx_cell(const Case& golden, Index direction) {
+  const Index gates = golden.given_shape("input.W").at(1), inputs = golden.given_shape("input.W").at(2), hidden = gates / 3;
+  heed::GruCell<float> cell;
+  const bool before = golden.json().at("attributes").value("linear_before_reset", 0) == 0;
+  cell.reset = before ? heed::GruReset::before : heed::GruReset::after;
+  cell.weight_ih = onnx_gates<2>(golden.given_values<float>("input.W"), direction * gates, {gates, inputs});
+  cell.weight_hh = onnx_gates<2>(golden.given_values<float>("input.R"), direction * gates, {gates, hidden});
+  if (!golden.gives("input.B")) return cell;
+  const std::vector<float> bias = golden.given_values<float>("input.B");
+  cell.bias_ih = onnx_gates<1>(bias, 2 * direction * gates, {gates});
+  cell.bias_hh = onnx_gates<1>(bias, (2 * direction + 1) * gates, {gates});
+  return cell;
+}
+
+/// ONNX's GRU. layout 0: X (steps, batch, input), Y (steps, directions, batch, hidden); 1: the batch comes first everywhere.
+void run_onnx_gru(Case& golden) {
+  const nlohmann::json& attributes = golden.json().at("attributes");
+  for (const char* name : {"activations", "clip"}) {
+    if (attributes.contains(name)) throw NotOffered(std::string("GRU with ") + name);
+  }
+  const auto direction = attributes.value("direction", std::string("forward"));
+  const bool batch_first = attributes.value("layout", 0) == 1;
+  heed::Gru<float> layer;
+  layer.layers.resize(1);
+  if (direction != "reverse") layer.layers[0].forward = onnx_cell(golden, 0);
+  if (direction != "forward") layer.layers[0].reverse = onnx_cell(golden, direction == "bidirectional" ? 1 : 0);
+  const auto x = golden.given<float, 3>("input.X");
+  std::vector<Index> lengths;
+  if (golden.gives("input.sequence_lens")) lengths = given_indices(golden, "input.sequence_lens");
+  Tensor<float, 3> h0;
+  if (golden.gives("input.initial_h")) h0 = golden.given<float, 3>("input.initial_h");
+  if (batch_first && h0.size() > 0) h0 = swapped(h0);
+  const auto result = layer.forward(batch_first ? x : swapped(x), {.lengths = lengths,
+                                                                    .initial_state = h0.size() > 0 ? &h0 : nullptr,
+                                                                    .masked_output = heed::MaskedOutput::zero});
+  const Index batch = result.output.dimension(0), steps = result.output.dimension(1);
+  const Tensor<float, 4> y = result.output.reshape(heed::Extents<4>{batch, steps, layer.directions(), layer.hidden_dim()});
+  if (golden.expects("output.Y")) golden.answer("output.Y", batch_first ? y : Tensor<float, 4>(y.shuffle(heed::Extents<4>{1, 2, 0, 3})));
+  if (golden.expects("output.Y_h")) golden.answer("output.Y_h", batch_first ? swapped(result.state) : result.state);
+}
+
 }  // namespace
 
 void add_gru(Registry& registry) {
   registry.add("torch.nn.GRU", run_torch_gru<float>, run_torch_gru<double>);
   registry.add("torch.nn.GRUCell", run_torch_cell<float>, run_torch_cell<double>);
   registry.add("keras.layers.GRU", run_keras_gru<float>, run_keras_gru<double>);
+  registry.add("GRU", run_onnx_gru);
 }
 
 }  // namespace conformance

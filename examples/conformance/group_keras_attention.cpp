@@ -1,4 +1,4 @@
-// keras_attention: AdditiveAttention, which is Bahdanau's with nothing projected, and Attention's dot product.
+// keras_attention: AdditiveAttention, which is Bahdanau's with nothing projected, and Attention's dot and concat.
 
 #include <heed/attention/bahdanau.hpp>
 #include <heed/attention/luong.hpp>
@@ -86,10 +86,26 @@ void run_additive(Case& golden) {
   if (golden.gives("scale")) answer_as(golden, "grad.scale", golden.given_shape("scale"), grad.score.weight);
 }
 
+/// score = weight * sum_d tanh(scale (q + k)_d): Bahdanau's with both projections scale I and v = weight (1, ..., 1).
+template <class T>
+void run_concat(Case& golden) {
+  const Given<T> given(golden);
+  const Index width = given.query.dimension(2);
+  const T scale = golden.gives("scale") ? golden.given_values<T>("scale").at(0) : T(1);
+  heed::BahdanauAttention<T> attention;
+  attention.query.weight = attention.key.weight = identity<T>(width) * scale;
+  attention.score.weight = Tensor<T, 2>(1, width).setConstant(golden.given_values<T>("concat_score_weight").at(0));
+  heed::BahdanauAttention<T> grad = heed::zeros_like(attention);
+  golden.answer("grad_query", read(golden, given, given.query, attention, grad));
+  const Tensor<T, 0> d_weight = grad.score.weight.sum();
+  golden.answer("grad.concat_score_weight", d_weight);
+  if (!golden.gives("scale")) return;
+  const Tensor<T, 0> d_scale = ((grad.query.weight + grad.key.weight) * identity<T>(width)).sum();
+  answer_as(golden, "grad.scale", golden.given_shape("scale"), d_scale);
+}
+
 template <class T>
 void run_dot(Case& golden) {
-  const auto mode = golden.option<std::string>("score_mode", "dot");
-  if (mode != "dot") throw NotOffered("keras.layers.Attention with score_mode " + mode);
   const Given<T> given(golden);
   const T scale = golden.gives("scale") ? golden.given_values<T>("scale").at(0) : T(1);
   heed::LuongAttention<T> attention, grad;
@@ -101,11 +117,19 @@ void run_dot(Case& golden) {
   answer_as(golden, "grad.scale", golden.given_shape("scale"), d_scale);
 }
 
+template <class T>
+void run_attention(Case& golden) {
+  const auto mode = golden.option<std::string>("score_mode", "dot");
+  if (mode == "dot") return run_dot<T>(golden);
+  if (mode == "concat") return run_concat<T>(golden);
+  throw NotOffered("keras.layers.Attention with score_mode " + mode);
+}
+
 }  // namespace
 
 void add_keras_attention(Registry& registry) {
   registry.add("keras.layers.AdditiveAttention", run_additive<float>, run_additive<double>);
-  registry.add("keras.layers.Attention", run_dot<float>, run_dot<double>);
+  registry.add("keras.layers.Attention", run_attention<float>, run_attention<double>);
 }
 
 }  // namespace conformance

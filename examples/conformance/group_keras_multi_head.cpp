@@ -15,39 +15,16 @@ using heed::HeadInput;
 constexpr std::pair<HeadInput, const char*> projections[] = {
     {HeadInput::query, "query."}, {HeadInput::key, "key."}, {HeadInput::value, "value."}};
 
-/// Where the rows of one of the three projections lie: in the weight of all, or in its own.
-template <class T>
-struct Rows {
-  Tensor<T, 2>* weight;
-  Index first, count;
-
-  Rows(heed::HeadProjections<T>& in, HeadInput which) : first(0), count(in.out(which)) {
-    const bool shared = in.in_proj_weight.size() > 0;
-    weight = shared                         ? &in.in_proj_weight
-             : which == HeadInput::query    ? &in.q_proj_weight
-             : which == HeadInput::key      ? &in.k_proj_weight
-                                            : &in.v_proj_weight;
-    if (shared && which != HeadInput::query) first = in.sizes.query_out + (which == HeadInput::key ? 0 : in.sizes.key_out);
-  }
-};
-
-/// The first row of a projection in the bias of all three.
-template <class T>
-Index bias_row(const heed::HeadProjections<T>& in, HeadInput which) {
-  return which == HeadInput::query ? 0 : in.sizes.query_out + (which == HeadInput::key ? 0 : in.sizes.key_out);
-}
-
 template <class T>
 void read_weights(const Case& golden, heed::MultiHeadAttention<T>& layer) {
   for (const auto& [which, name] : projections) {
-    const Rows<T> rows(layer.in_proj, which);
+    const heed::MatrixView<T> weight = layer.in_proj.weight(which);
     const auto kernel = golden.given_values<T>(std::string(name) + "kernel");  // (in, heads dim)
-    for (Index r = 0; r < rows.count; ++r)
-      for (Index i = 0; i < rows.weight->dimension(1); ++i)
-        (*rows.weight)(rows.first + r, i) = kernel[static_cast<std::size_t>(i * rows.count + r)];
+    for (Index r = 0; r < weight.rows; ++r)
+      for (Index i = 0; i < weight.cols; ++i) weight(r, i) = kernel[static_cast<std::size_t>(i * weight.rows + r)];
     if (!golden.gives(std::string(name) + "bias")) continue;
     const auto bias = golden.given_values<T>(std::string(name) + "bias");
-    std::copy(bias.begin(), bias.end(), layer.in_proj.in_proj_bias.data() + bias_row(layer.in_proj, which));
+    std::copy(bias.begin(), bias.end(), layer.in_proj.bias(which));
   }
   layer.out_proj.weight = transposed(given_rows<T>(golden, "attention_output.kernel"));
   if (golden.gives("attention_output.bias")) layer.out_proj.bias = golden.given<T, 1>("attention_output.bias");
@@ -56,15 +33,15 @@ void read_weights(const Case& golden, heed::MultiHeadAttention<T>& layer) {
 template <class T>
 void answer_weights(Case& golden, heed::MultiHeadAttention<T>& grad) {
   for (const auto& [which, name] : projections) {
-    const Rows<T> rows(grad.in_proj, which);
+    const heed::MatrixView<T> weight = grad.in_proj.weight(which);
     std::vector<double> kernel;
-    for (Index i = 0; i < rows.weight->dimension(1); ++i)
-      for (Index r = 0; r < rows.count; ++r) kernel.push_back(static_cast<double>((*rows.weight)(rows.first + r, i)));
+    for (Index i = 0; i < weight.cols; ++i)
+      for (Index r = 0; r < weight.rows; ++r) kernel.push_back(static_cast<double>(weight(r, i)));
     golden.answer("grad." + std::string(name) + "kernel", golden.given_shape(std::string(name) + "kernel"), kernel);
     if (!golden.gives(std::string(name) + "bias")) continue;
-    const T* const bias = grad.in_proj.in_proj_bias.data() + bias_row(grad.in_proj, which);
+    const T* const bias = grad.in_proj.bias(which);
     golden.answer("grad." + std::string(name) + "bias", golden.given_shape(std::string(name) + "bias"),
-                  {bias, bias + rows.count});
+                  {bias, bias + weight.rows});
   }
   answer_as(golden, "grad.attention_output.kernel", golden.given_shape("attention_output.kernel"),
             transposed(grad.out_proj.weight));

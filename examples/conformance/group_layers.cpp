@@ -1,9 +1,8 @@
-// linear, embedding, layer_norm (torch) and what keras_layers has of the same.
+// linear, embedding (torch) and what keras_layers has of the same.
 
 #include <heed/kernels/activation.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/embedding.hpp>
-#include <heed/nn/layer_norm.hpp>
 
 #include "keras_weights.hpp"
 #include "registry.hpp"
@@ -77,71 +76,13 @@ void run_keras_embedding(Case& golden) {
   run_embedding_named<T>(golden, "embeddings");
 }
 
-/// The names of weight and bias differ between frameworks.
-struct NormNames {
-  std::string weight, bias;
-};
-
-template <class T, int Axes>
-void run_norm_over(Case& golden, double epsilon, const NormNames& names) {
-  const std::vector<Index> shape = golden.given_shape("x");
-  if (shape.size() < static_cast<std::size_t>(Axes)) throw NotOffered("a norm over more axes than x has");
-  heed::Extents<Axes> normalized;
-  std::copy(shape.end() - Axes, shape.end(), normalized.begin());
-  const bool weight = golden.gives(names.weight), bias = golden.gives(names.bias);
-  if (bias && !weight) throw NotOffered("a norm with a bias and no weight");
-  const heed::Affine affine = bias ? heed::Affine::weight_and_bias : weight ? heed::Affine::weight : heed::Affine::none;
-  heed::LayerNorm<T, Axes> layer({.shape = normalized, .epsilon = epsilon, .affine = affine});
-  if (weight) layer.weight = golden.given<T, Axes>(names.weight);
-  if (bias) layer.bias = golden.given<T, Axes>(names.bias);
-  heed::LayerNorm<T, Axes> grad = heed::zeros_like(layer);
-  typename heed::LayerNorm<T, Axes>::Cache cache;
-  heed::Extents<Axes + 1> folded;
-  folded[0] = 1;
-  for (auto axis = shape.begin(); axis != shape.end() - Axes; ++axis) folded[0] *= *axis;
-  std::copy(normalized.begin(), normalized.end(), folded.begin() + 1);
-  const auto given = [&](const std::string& name) {
-    const std::vector<T> values = golden.given_values<T>(name);
-    Tensor<T, Axes + 1> tensor(folded);
-    std::copy(values.begin(), values.end(), tensor.data());
-    return tensor;
-  };
-  answer_as(golden, "out", shape, layer.forward(given("x"), &cache));
-  answer_as(golden, "grad_x", shape, layer.backward(given("grad_out"), cache, grad));
-  if (weight) golden.answer("grad." + names.weight, grad.weight);
-  if (bias) golden.answer("grad." + names.bias, grad.bias);
-}
-
-template <class T>
-void run_layer_norm(Case& golden) {
-  const auto axes = golden.option<std::vector<Index>>("normalized_shape").size();
-  const double epsilon = golden.option<double>("eps");
-  const NormNames names{"weight", "bias"};
-  switch (axes) {
-    case 1:
-      return run_norm_over<T, 1>(golden, epsilon, names);
-    case 2:
-      return run_norm_over<T, 2>(golden, epsilon, names);
-    case 3:
-      return run_norm_over<T, 3>(golden, epsilon, names);
-    default:
-      throw NotOffered("a norm over " + std::to_string(axes) + " axes");
-  }
-}
-template <class T>
-void run_keras_layer_norm(Case& golden) {
-  run_norm_over<T, 1>(golden, golden.option<double>("epsilon"), {"gamma", "beta"});
-}
-
 }  // namespace
 
 void add_layers(Registry& registry) {
   registry.add("torch.nn.functional.linear", run_linear<float>, run_linear<double>);
   registry.add("torch.nn.functional.embedding", run_embedding<float>, run_embedding<double>);
-  registry.add("torch.nn.functional.layer_norm", run_layer_norm<float>, run_layer_norm<double>);
   registry.add("keras.layers.Dense", run_keras_dense<float>, run_keras_dense<double>);
   registry.add("keras.layers.Embedding", run_keras_embedding<float>, run_keras_embedding<double>);
-  registry.add("keras.layers.LayerNormalization", run_keras_layer_norm<float>, run_keras_layer_norm<double>);
 }
 
 }  // namespace conformance

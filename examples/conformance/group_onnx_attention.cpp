@@ -94,22 +94,25 @@ Heads mask_as_bias(const Case& golden, Index key_length) {
   return bias;
 }
 
-/// The mask of is_causal, left_window_size and nonpad_kv_seqlen: positions count from the past's end, or, where the cache is
-/// the caller's and padded, so that the last query stands at the last key.
+/// The mask of is_causal, the windows and nonpad_kv_seqlen: positions count from the past's end, or, where the cache is the
+/// caller's and padded, so that the last query stands at the last key.
 struct Constraints {
   std::vector<Index> lengths, offsets;
   heed::Mask mask;
 
-  Constraints(const Case& golden, const Node& node, Index query_length, Index past) {
+  Constraints(const Case& golden, const Node& node, Index query_length, Index key_length, Index past) {
+    const bool causal = node.attribute("is_causal", 0) != 0;
+    const auto left = node.attribute<Index>("left_window_size", -1), right = node.attribute<Index>("right_window_size", -1);
+    // the last key that a query sees is so far behind it
+    const Index reach = causal ? 0 : right >= 0 ? right : key_length;
     if (node.gives("nonpad_kv_seqlen")) {
       lengths = given_indices(golden, "input.nonpad_kv_seqlen");
-      for (const Index length : lengths) offsets.push_back(length - query_length);
+      for (const Index length : lengths) offsets.push_back(length - query_length + reach);
       mask = heed::key_lengths(lengths);
     }
-    if (node.attribute("is_causal", 0) != 0) {
-      mask = mask & (lengths.empty() ? heed::causal_offset(past) : heed::causal_offset(offsets));
-    }
-    if (const auto left = node.attribute<Index>("left_window_size", -1); left >= 0) mask = mask & heed::window(left, -1);
+    if (!causal && left < 0 && right < 0) return;
+    mask = mask & (lengths.empty() ? heed::causal_offset(past + reach) : heed::causal_offset(offsets));
+    if (left >= 0) mask = mask & heed::window(left + reach, -1);
   }
   Constraints(const Constraints&) = delete;
   Constraints& operator=(const Constraints&) = delete;
@@ -121,7 +124,7 @@ void run_attention(Case& golden) {
   const heed::KeyValueCache<float> cache =
       with_past(node, node.heads("K", "kv_num_heads"), node.heads("V", "kv_num_heads"));
   const Index past = node.gives("past_key") ? golden.given_shape("input.past_key")[2] : 0;
-  const Constraints constraints(golden, node, query.dimension(2), past);
+  const Constraints constraints(golden, node, query.dimension(2), cache.length(), past);
   heed::AttentionOptions<float> options{.mask = constraints.mask, .softcap = node.attribute("softcap", 0.0f)};
   if (const float scale = node.attribute("scale", 0.0f); scale != 0) options.scale = scale;
   Heads bias;

@@ -3,7 +3,7 @@
 #include <optional>
 
 #include <heed/attention/cosine.hpp>
-#include <heed/attention/luong.hpp>
+#include <heed/attention/local_luong.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/nn/parameters.hpp>
@@ -80,6 +80,26 @@ void run_luong(Case& golden) {
   }
 }
 
+/// W_p is (in, out); every key takes part, however far from the predicted place.
+void run_local_luong(Case& golden) {
+  const Given given(golden);
+  heed::LocalLuongAttention<double> attention;
+  attention.content.kind = heed::LuongScore::general;
+  attention.content.general.weight = golden.given<double, 2>("W");
+  attention.position.weight = transposed(golden.given<double, 2>("W_p"));
+  attention.position_score = golden.given<double, 1>("v_p");
+  attention.window = golden.option<double>("window");
+  heed::LocalLuongAttention<double> grad = heed::zeros_like(attention);
+  read(golden, given, attention, grad,
+       [&](const auto& memory) { return attention.project_backward(given.key, memory, grad); });
+  heed::LocalLuongAttention<double>::Cache cache;
+  attention.forward(given.query, attention.project(given.key), given.value, given.mask, &cache);
+  golden.answer("position", cache.positions);
+  golden.answer("grad.W", grad.content.general.weight);
+  golden.answer("grad.W_p", transposed(grad.position.weight));
+  golden.answer("grad.v_p", grad.position_score);
+}
+
 void run_cosine(Case& golden) {
   const Given given(golden);
   const bool learned = golden.gives("log_scale");
@@ -120,6 +140,7 @@ void add_score(Registry& registry) {
   for (const char* name : {"luong_dot", "luong_general", "luong_concat", "multiplicative_masked"}) {
     registry.add(name, run_luong);
   }
+  registry.add("luong_local_p", run_local_luong);
   registry.add("cosine", run_cosine);
   registry.add("cosine_learned_scale", run_cosine);
   for (const char* name : {"temperature", "softcap", "softmax_one"}) registry.add(name, run_scaled);

@@ -30,10 +30,14 @@ Registry all_operations() {
   add_keras_multi_head(registry);
   add_keras_optimizer(registry);
   add_layers(registry);
+  add_linear_attention(registry);
   add_multi_head(registry);
+  add_norm(registry);
   add_onnx_attention(registry);
+  add_onnx_optimizer(registry);
   add_optimizer(registry);
   add_position(registry);
+  add_relative(registry);
   add_schedule(registry);
   add_score(registry);
   add_seed(registry);

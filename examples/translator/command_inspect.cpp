@@ -47,14 +47,11 @@ void print_tensors(const Network& network) {
 void run_inspect(const InspectOptions& options) {
   const heed::Checkpoint checkpoint(options.model);
   const TranslationModel model = read_translation_model(checkpoint);
-  const Network::Config& config = model.network.config;
   print_line("File         " + options.model);
   print_line("Written by   " + checkpoint.written_by());
   print_line("Translates   " + language_text(model.source.tokenizer) + " to " + language_text(model.target.tokenizer));
-  print_line("Vocabulary   " + grouped(config.source_vocab) + " and " + grouped(config.target_vocab) + " tokens");
-  print_line("Network      GRU sequence to sequence with Bahdanau attention");
-  print_line("Sizes        embedding " + std::to_string(config.embedding_dim) + ", hidden " +
-             std::to_string(config.hidden_dim) + ", attention units " + std::to_string(config.attention_units));
+  print_line("Vocabulary   " + grouped(model.network.source_vocab()) + " and " + grouped(model.network.target_vocab()) + " tokens");
+  print_line("Network      " + model.network.description());
   print_line("Parameters   " + grouped(heed::parameter_count(model.network)));
   for (const auto& [name, value] : model.facts) print_line("Trained      " + name + " " + value);
   if (checkpoint.has_section("training")) print_line("State        checkpoint of a training run, can be resumed");

@@ -15,6 +15,8 @@ constexpr const char* examples = R"(Examples:
       The defaults: embedding 128, GRU 256, ten epochs; the best epoch by validation loss is kept.
   heed-translate train --data train.tsv --valid valid.tsv --model m.safetensors --epochs 20 --resume
       Goes on where the last run ended or was interrupted, to 20 epochs, with the same bits as one run of 20.
+  heed-translate train --data train.tsv --valid valid.tsv --model t.safetensors --arch transformer --layers 3
+      A Transformer: better translations, slower to train.
   heed-translate train --data en-fr.tsv --valid v.tsv --model fr.safetensors --target-lang fr --hidden 128
 
 Data: UTF-8, one pair per line, source and target with a tab between; further columns are ignored.
@@ -43,9 +45,22 @@ void add_sizes(CLI::App& app, TrainOptions& options) {
   add_language(app, {"--source-lang", "Language of the first column: en, fr or zh"}, options.source_language)
       ->group(group);
   add_language(app, {"--target-lang", "Language of the second column"}, options.target_language)->group(group);
-  add_count(app, {"--embedding", "Numbers per word"}, options.sizes.embedding, size)->group(group);
-  add_count(app, {"--hidden", "Numbers per GRU state"}, options.sizes.hidden, size)->group(group);
-  add_count(app, {"--attention-units", "Units of the attention's tanh layer"}, options.sizes.attention_units, size)
+  add_architecture(app, {"--arch", "gru, which trains fastest, or transformer, which translates better"},
+                   options.sizes.architecture)
+      ->group(group);
+  add_count(app, {"--embedding", "Numbers per word (GRU)"}, options.sizes.embedding, size)->group(group);
+  add_count(app, {"--hidden", "Numbers per state (GRU)"}, options.sizes.hidden, size)->group(group);
+  add_count(app, {"--attention-units", "Units of the attention's tanh layer (GRU)"}, options.sizes.attention_units, size)
+      ->group(group);
+  add_count(app, {"--model-dim", "Features per word (Transformer)"}, options.sizes.model_dim, size)->group(group);
+  add_count(app, {"--heads", "Attention heads, a divisor of --model-dim (Transformer)"}, options.sizes.heads, size)
+      ->group(group);
+  add_count(app, {"--layers", "Layers of the encoder, and of the decoder (Transformer)"}, options.sizes.layers, {1, 1000})
+      ->group(group);
+  add_count(app, {"--decoder-layers", "Layers of the decoder where it has others; 0: as --layers"},
+            options.sizes.decoder_layers, {0, 1000})
+      ->group(group);
+  add_count(app, {"--feed-forward", "Hidden features of a layer (Transformer)"}, options.sizes.feed_forward, size)
       ->group(group);
   add_count(app, {"--min-count", "A word enters the vocabulary when seen so often"}, options.sizes.min_count,
             {1, 1'000'000})
@@ -64,9 +79,20 @@ void add_rates(CLI::App& app, TrainOptions& options) {
             {0, 1'000'000})
       ->group(group);
   add_count(app, {"--batch", "Sentence pairs per step"}, options.batch, {1, 65536})->group(group);
-  add_real(app, {"--dropout", "Part of the embeddings that is dropped"}, options.dropout, {0, 1, Ends::open_above})
+  add_real(app, {"--dropout", "Part that is dropped; default: 0.2 of a GRU's embeddings, 0.1 everywhere in a Transformer"}, options.dropout, {0, 1, Ends::open_above})
+      ->default_str("")
       ->group(group);
-  add_real(app, {"--learning-rate", "Adam's step"}, options.learning_rate, {0, 1e3, Ends::open_below})->group(group);
+  add_real(app, {"--label-smoothing", "Part of the target's probability spread over all words; default: 0, Transformer 0.1"},
+           options.label_smoothing, {0, 1, Ends::open_above})
+      ->default_str("")
+      ->group(group);
+  add_real(app, {"--learning-rate", "Adam's step, the highest where it warms up"}, options.learning_rate,
+           {0, 1e3, Ends::open_below})
+      ->group(group);
+  add_count(app, {"--warmup", "Steps up to the learning rate, which then falls; default: 0 (it stays), Transformer 600"},
+            options.warmup, {0, 1'000'000'000})
+      ->default_str("")
+      ->group(group);
   add_real(app, {"--clip", "Largest norm of the gradient"}, options.clip, {0, 1e9, Ends::open_below})->group(group);
   add_seed(app, {"--seed", "Start of all random numbers"}, options.seed)->group(group);
   add_count(app, {"--checkpoint-steps", "Steps between two checkpoints"}, options.checkpoint_steps, {1, 1'000'000'000})

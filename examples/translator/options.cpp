@@ -99,6 +99,14 @@ CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value) {
   return app.add_option_function<std::string>(text.name, read, text.help)->type_name("LANG")->default_str(value);
 }
 
+CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (found != "gru" && found != "transformer") refuse(name, found, "gru or transformer");
+    value = found == "gru" ? Architecture::gru : Architecture::transformer;
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)->type_name("NAME")->default_str("gru");
+}
+
 CLI::Option* add_threads_option(CLI::App& app, Index& threads) {
   return add_count(app, {"--threads", "Threads to compute with; 0: one per CPU this process may use"}, threads,
                    {0, most_threads});

@@ -35,8 +35,12 @@ struct BadText {
   heed::InvalidUtf8 bytes = heed::InvalidUtf8::refuse;
 };
 
+enum class Architecture { gru, transformer };
+
 struct ModelSizes {
-  Index embedding = 128, hidden = 256, attention_units = 256;
+  Architecture architecture = Architecture::gru;
+  Index embedding = 128, hidden = 256, attention_units = 256;                     // of a GRU
+  Index model_dim = 256, heads = 4, layers = 3, decoder_layers = 0, feed_forward = 1024;  // of a Transformer; 0: layers
   Index min_count = 2, max_vocab = 10000;
 };
 
@@ -45,7 +49,9 @@ struct TrainOptions {
   std::string source_language = "en", target_language = "zh";
   ModelSizes sizes;
   Index epochs = 10, batch = 64, max_length = 50, checkpoint_steps = 500, threads = 0;
-  double dropout = 0.2, learning_rate = 1e-3, clip = 1.0;
+  double learning_rate = 1e-3, clip = 1.0;
+  double dropout = -1, label_smoothing = -1;  // below 0: as the architecture is best trained
+  Index warmup = -1;                          // the same
   std::uint64_t seed = 1;
   bool resume = false;
   ExistingFile existing = ExistingFile::replace;
@@ -111,6 +117,8 @@ CLI::Option* add_seed(CLI::App& app, OptionText text, std::uint64_t& value);
 CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value);
 /// en, fr or zh.
 CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value);
+/// gru or transformer.
+CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& value);
 
 void add_decode_options(CLI::App& app, DecodeOptions& options);
 CLI::Option* add_threads_option(CLI::App& app, Index& threads);

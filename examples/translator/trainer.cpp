@@ -9,6 +9,7 @@
 #include <heed/core/quote.hpp>
 #include <heed/io/checkpoint.hpp>
 #include <heed/train/clip.hpp>
+#include <heed/train/schedule.hpp>
 
 #include "console.hpp"
 
@@ -50,7 +51,7 @@ Trainer::Trainer(TranslationModel& model, const TrainingData& data, TrainerOptio
       data_(data),
       options_(std::move(options)),
       gradient_(heed::zeros_like(model.network)),
-      optimizer_(model.network, {.learning_rate = options_.learning_rate}),
+      optimizer_(model.network, {.learning_rate = options_.learning_rate, .beta2 = options_.beta2}),
       state_{.dropout = {.seed = options_.seed + 1, .offset = 0},
              .epoch_loss = {},
              .best_loss = std::numeric_limits<double>::infinity()} {}
@@ -63,6 +64,7 @@ void Trainer::save_checkpoint() const {
   for (const auto& [name, value] : options_.settings) writer.set_text(setting_prefix + name, value);
   writer.add_scalar<std::int64_t>(section, "epoch", state_.epoch);
   writer.add_scalar<std::int64_t>(section, "step", state_.step);
+  writer.add_scalar<std::int64_t>(section, "all_steps", state_.all_steps);
   writer.add_scalar<std::uint64_t>(section, "dropout_seed", state_.dropout.seed);
   writer.add_scalar<std::uint64_t>(section, "dropout_offset", state_.dropout.offset);
   writer.add_scalar<double>(section, "epoch_nats", state_.epoch_loss.nats);
@@ -86,6 +88,7 @@ void Trainer::resume() {
   checkpoint.load("adam", optimizer_);
   state_.epoch = checkpoint.scalar<std::int64_t>(section, "epoch");
   state_.step = checkpoint.scalar<std::int64_t>(section, "step");
+  state_.all_steps = checkpoint.scalar<std::int64_t>(section, "all_steps");
   state_.dropout.seed = checkpoint.scalar<std::uint64_t>(section, "dropout_seed");
   state_.dropout.offset = checkpoint.scalar<std::uint64_t>(section, "dropout_offset");
   state_.epoch_loss.nats = checkpoint.scalar<double>(section, "epoch_nats");
@@ -94,13 +97,21 @@ void Trainer::resume() {
   state_.best_epoch = checkpoint.scalar<std::int64_t>(section, "best_epoch");
 }
 
+double Trainer::learning_rate() const {
+  if (options_.warmup == 0) return options_.learning_rate;
+  return heed::InverseSqrtSchedule{options_.learning_rate, options_.warmup}(state_.all_steps + 1);
+}
+
 double Trainer::train_step(const heed::TokenBatch& batch) {
   Network::Cache cache;
-  const auto loss = model_.network.loss(batch, {.rng = &state_.dropout}, &cache);
+  const auto loss =
+      model_.network.loss(batch, {.rng = &state_.dropout, .label_smoothing = options_.label_smoothing}, &cache);
   heed::set_zero(gradient_);
   model_.network.backward(cache, gradient_);
   heed::clip_by_global_norm(gradient_, {.limit = options_.clip});
+  optimizer_.options.learning_rate = learning_rate();
   optimizer_.step(model_.network, gradient_);
+  ++state_.all_steps;
   state_.epoch_loss.nats += loss.sum;
   state_.epoch_loss.tokens += loss.counted;
   return loss.loss;
@@ -134,7 +145,7 @@ void Trainer::run_epoch(Progress& progress, const GracefulInterrupt& interrupt) 
   double tokens = 0, seconds = 0;  // of the steps made here
   while (state_.step < steps) {
     const heed::TokenBatch batch = heed::make_batch(data_.training, plan[static_cast<std::size_t>(state_.step)]);
-    const double loss = train_step(batch);
+    const double rate = learning_rate(), loss = train_step(batch);
     ++state_.step;
     if (!std::isfinite(loss)) {
       throw std::runtime_error("the loss is not finite in epoch " + std::to_string(state_.epoch) + ", step " +
@@ -145,7 +156,7 @@ void Trainer::run_epoch(Progress& progress, const GracefulInterrupt& interrupt) 
     before = now;
     tokens += static_cast<double>(heed::token_count(batch));
     tokens_per_second_ = tokens / seconds;
-    row = {state_.epoch, state_.step, loss, options_.learning_rate, tokens_per_second_, std::nullopt};
+    row = {state_.epoch, state_.step, loss, rate, tokens_per_second_, std::nullopt};
     if (state_.step == steps) break;
     log_.write(row);
     progress.step(progress_state());

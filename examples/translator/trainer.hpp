@@ -22,7 +22,9 @@ using Settings = std::map<std::string, std::string>;  ///< "--hidden" and its va
 
 struct TrainerOptions {
   heed::Index epochs = 10, batch = 64;
-  double learning_rate = 1e-3, clip = 1.0;
+  double learning_rate = 1e-3, clip = 1.0, label_smoothing = 0;
+  heed::Index warmup = 0;  ///< steps up to learning_rate, then down with the inverse square root; 0: it stays
+  double beta2 = 0.999;    ///< Adam's
   std::uint64_t seed = 1;
   std::string model_file, checkpoint_file, log_file;  ///< an empty name: not written
   heed::Index checkpoint_steps = 500;
@@ -63,6 +65,7 @@ class Trainer {
   // All that the next step depends on besides the model and the optimizer.
   struct State {
     heed::Index epoch = 1, step = 0;  // the running epoch, and its steps done
+    heed::Index all_steps = 0;        // of all epochs
     heed::Rng dropout;
     LossSum epoch_loss;
     double best_loss;
@@ -71,6 +74,8 @@ class Trainer {
 
   void run_epoch(Progress& progress, const GracefulInterrupt& interrupt);
   double train_step(const heed::TokenBatch& batch);
+  /// Of the step that comes next.
+  double learning_rate() const;
   void finish_epoch(Progress& progress, const TrainingLog::Row& last_step);
   void stop(Progress& progress);
   void save_checkpoint() const;

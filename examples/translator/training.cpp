@@ -1,5 +1,6 @@
 #include "training.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <new>
@@ -43,6 +44,18 @@ void check_files(const TrainOptions& options) {
   check_output({"--log", options.log}, more);
 }
 
+/// What was not said, as the architecture is best trained.
+void fill_in(TrainOptions& options) {
+  const bool gru = options.sizes.architecture == Architecture::gru;
+  if (!gru && options.sizes.model_dim % options.sizes.heads != 0) {
+    throw UsageError("--heads is " + std::to_string(options.sizes.heads) + ", wanted a divisor of --model-dim " +
+                     std::to_string(options.sizes.model_dim));
+  }
+  if (options.dropout < 0) options.dropout = gru ? 0.2 : 0.1;
+  if (options.label_smoothing < 0) options.label_smoothing = gru ? 0 : 0.1;
+  if (options.warmup < 0) options.warmup = gru ? 0 : 600;
+}
+
 Data read_data(const TrainOptions& options) {
   Data data{read_corpus(options.data, options.bad), read_corpus(options.valid, options.bad)};
   const Index shared = heed::count_shared(data.training.pairs, data.validation.pairs);
@@ -80,6 +93,14 @@ Settings settings_of(const TrainOptions& options, const Data& data) {
           {"--valid", fingerprint(data.validation.pairs)},
           {"--source-lang", options.source_language},
           {"--target-lang", options.target_language},
+          {"--arch", options.sizes.architecture == Architecture::gru ? "gru" : "transformer"},
+          {"--model-dim", std::to_string(options.sizes.model_dim)},
+          {"--heads", std::to_string(options.sizes.heads)},
+          {"--layers", std::to_string(options.sizes.layers)},
+          {"--decoder-layers", std::to_string(options.sizes.decoder_layers)},
+          {"--feed-forward", std::to_string(options.sizes.feed_forward)},
+          {"--label-smoothing", fixed(options.label_smoothing, 9)},
+          {"--warmup", std::to_string(options.warmup)},
           {"--embedding", std::to_string(options.sizes.embedding)},
           {"--hidden", std::to_string(options.sizes.hidden)},
           {"--attention-units", std::to_string(options.sizes.attention_units)},
@@ -99,9 +120,7 @@ void describe_run(const TrainOptions& options, const TranslationModel& model, co
              grouped(static_cast<long long>(data.validation.pairs.size())) + " to validate with");
   print_line("Words: " + grouped(model.source.vocabulary.size()) + " " + options.source_language + ", " +
              grouped(model.target.vocabulary.size()) + " " + options.target_language);
-  print_line("Model: embedding " + std::to_string(options.sizes.embedding) + ", GRU " +
-             std::to_string(options.sizes.hidden) + ", attention " + std::to_string(options.sizes.attention_units) +
-             ": " + grouped(heed::parameter_count(model.network)) + " parameters");
+  print_line("Model: " + model.network.description() + ": " + grouped(heed::parameter_count(model.network)) + " parameters");
   flush_output();
 }
 
@@ -122,6 +141,9 @@ void train(const TrainOptions& options, TranslationModel& model, const Data& dat
                    .batch = options.batch,
                    .learning_rate = options.learning_rate,
                    .clip = options.clip,
+                   .label_smoothing = options.label_smoothing,
+                   .warmup = options.warmup,
+                   .beta2 = options.sizes.architecture == Architecture::gru ? 0.999 : 0.98,
                    .seed = options.seed,
                    .model_file = options.model,
                    .checkpoint_file = options.checkpoint,
@@ -143,10 +165,14 @@ void train(const TrainOptions& options, TranslationModel& model, const Data& dat
 void run_training(TrainOptions options) {
   if (options.checkpoint.empty()) options.checkpoint = beside(options.model, ".checkpoint");
   if (options.log.empty()) options.log = beside(options.model, ".csv");
+  fill_in(options);
   check_files(options);
   heed::set_num_threads(options.threads);
   const Data data = read_data(options);
-  NetworkPlan plan{.sizes = options.sizes, .dropout = options.dropout, .seed = options.seed};
+  NetworkPlan plan{.sizes = options.sizes,
+                   .dropout = options.dropout,
+                   .max_length = std::max<Index>(256, options.max_length),
+                   .seed = options.seed};
   plan.source.language = heed::language_from_name(options.source_language);
   plan.target.language = heed::language_from_name(options.target_language);
   TranslationModel model = new_translation_model(plan, data.training.pairs);

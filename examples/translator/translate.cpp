@@ -16,16 +16,8 @@ using heed::Index;
 constexpr std::size_t batch_size = 64;
 constexpr std::size_t most_rows = 4096;  // sentences times beam: each row has logits over the vocabulary
 
-/// The tokens of every pair's translation.
-std::vector<std::vector<Index>> search(const Translator& translator, std::span<const heed::EncodedPair> pairs,
-                                       const DecodeOptions& options) {
-  const Network& network = translator.model.network;
-  std::vector<Index> places(pairs.size());
-  std::iota(places.begin(), places.end(), Index{0});
-  const heed::TokenBatch batch = heed::make_batch(pairs, places);
-  const Network::Encoded encoded = network.encode(batch.source, batch.source_lengths, heed::default_executor(),
-                                                 &translator.packed.encoder);
-  heed::GruSeq2SeqDecoder<float> decoder(network, encoded, heed::default_executor(), &translator.packed);
+template <heed::StepDecoder Decoder>
+std::vector<std::vector<Index>> search_with(Decoder& decoder, const DecodeOptions& options) {
   const heed::GenerateOptions wanted{.bos = heed::start_id,
                                      .eos = heed::end_id,
                                      .max_length = options.max_length,
@@ -37,6 +29,27 @@ std::vector<std::vector<Index>> search(const Translator& translator, std::span<c
     results.push_back(hypotheses.empty() ? std::vector<Index>() : std::move(hypotheses.front().tokens));
   }
   return results;
+}
+
+/// The tokens of every pair's translation.
+std::vector<std::vector<Index>> search(const Translator& translator, std::span<const heed::EncodedPair> pairs,
+                                       const DecodeOptions& options) {
+  const Network& network = translator.model.network;
+  std::vector<Index> places(pairs.size());
+  std::iota(places.begin(), places.end(), Index{0});
+  const heed::TokenBatch batch = heed::make_batch(pairs, places);
+  if (network.gru) {
+    const auto encoded = network.gru->encode(batch.source, batch.source_lengths, heed::default_executor(),
+                                             &translator.packed_gru->encoder);
+    heed::GruSeq2SeqDecoder<float> decoder(*network.gru, encoded, heed::default_executor(), &*translator.packed_gru);
+    return search_with(decoder, options);
+  }
+  const auto encoded = network.transformer->encode(batch.source, batch.source_lengths);
+  heed::TransformerTokenDecoder<float> decoder(*network.transformer, encoded, heed::default_executor(),
+                                               &*translator.packed_transformer);
+  DecodeOptions own = options;
+  own.max_length = std::min(options.max_length, network.transformer->config.max_length);
+  return search_with(decoder, own);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #pragma once
 // Sentences through a model: tokens, greedy or beam search, text, and where the model looked.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 
 #include <heed/core/tensor.hpp>
 #include <heed/models/gru_seq2seq_decoder.hpp>
+#include <heed/models/transformer_token_decoder.hpp>
 
 #include "options.hpp"
 #include "translation_model.hpp"
@@ -24,9 +26,13 @@ struct Translation {
 /// where it is, for decoders point to it.
 struct Translator {
   const TranslationModel model;
-  const heed::PackedGruSeq2Seq<float> packed;
+  std::optional<const heed::PackedGruSeq2Seq<float>> packed_gru;
+  std::optional<const heed::PackedTransformer<float>> packed_transformer;
 
-  explicit Translator(TranslationModel trained) : model(std::move(trained)), packed(model.network) {}
+  explicit Translator(TranslationModel trained) : model(std::move(trained)) {
+    if (model.network.gru) packed_gru.emplace(*model.network.gru);
+    if (model.network.transformer) packed_transformer.emplace(*model.network.transformer);
+  }
   Translator(const Translator&) = delete;
   Translator& operator=(const Translator&) = delete;
 };

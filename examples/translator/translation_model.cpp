@@ -1,7 +1,9 @@
 #include "translation_model.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <new>
+#include <optional>
 #include <stdexcept>
 
 #include <nlohmann/json.hpp>
@@ -15,20 +17,38 @@ namespace translator {
 namespace {
 
 using heed::Index;
-using Config = Network::Config;
+using GruConfig = GruNetwork::Config;
+using TransformerConfig = TransformerNetwork::Config;
+
+/// What a file says of the network, besides its tensors.
+nlohmann::json network_json(const Network& network) {
+  if (network.gru) {
+    const GruConfig& config = network.gru->config;
+    return {{"model", "gru_seq2seq"},
+            {"embedding_dim", config.embedding_dim},
+            {"hidden_dim", config.hidden_dim},
+            {"attention_units", config.attention_units},
+            {"dropout", config.dropout}};
+  }
+  const TransformerConfig& config = network.transformer->config;
+  return {{"model", "transformer"},
+          {"model_dim", config.layer.model_dim},
+          {"heads", config.layer.heads},
+          {"hidden_dim", config.layer.hidden_dim},
+          {"encoder_layers", config.encoder_layers},
+          {"decoder_layers", config.decoder_layers},
+          {"max_length", config.max_length},
+          {"dropout", config.layer.dropout}};
+}
 
 nlohmann::json config_json(const TranslationModel& model) {
-  const Config& config = model.network.config;
-  return {{"model", "gru_seq2seq"},
-          {"source_tokenizer", std::string(model.source.tokenizer.name())},
-          {"target_tokenizer", std::string(model.target.tokenizer.name())},
-          {"source_vocab", config.source_vocab},
-          {"target_vocab", config.target_vocab},
-          {"embedding_dim", config.embedding_dim},
-          {"hidden_dim", config.hidden_dim},
-          {"attention_units", config.attention_units},
-          {"dropout", config.dropout},
-          {"facts", model.facts}};
+  nlohmann::json config = network_json(model.network);
+  config["source_tokenizer"] = std::string(model.source.tokenizer.name());
+  config["target_tokenizer"] = std::string(model.target.tokenizer.name());
+  config["source_vocab"] = model.network.source_vocab();
+  config["target_vocab"] = model.network.target_vocab();
+  config["facts"] = model.facts;
+  return config;
 }
 
 std::string lines_of(const std::vector<std::string>& tokens) {
@@ -45,17 +65,49 @@ std::vector<std::string> tokens_of(const std::string& lines) {
   return tokens;
 }
 
+/// What a network is made from.
+struct NetworkConfig {
+  std::optional<GruConfig> gru;
+  std::optional<TransformerConfig> transformer;
+
+  Index& source_vocab() { return gru ? gru->source_vocab : transformer->source_vocab; }
+  Index& target_vocab() { return gru ? gru->target_vocab : transformer->target_vocab; }
+};
+
+/// The Transformer that heed-translate trains: layers that normalise first, sines as positions, the target's embedding
+/// shared with the output layer.
+TransformerConfig transformer_config(const heed::TransformerLayerConfig& layer) {
+  TransformerConfig config{.layer = layer, .tied = heed::TiedEmbeddings::target_output, .pad = heed::pad_id};
+  config.layer.norm_place = heed::NormPlace::before;
+  return config;
+}
+
 /// Numbers that a new network's parameters are.
-double parameters_of(const Config& config) {
+double parameters_of(const GruConfig& config) {
   const auto e = double(config.embedding_dim), h = double(config.hidden_dim), u = double(config.attention_units);
   const double words = e * double(config.source_vocab + config.target_vocab) + (h + 1) * double(config.target_vocab);
   return words + 3 * h * (e + h + 2) + 3 * h * (e + 2 * h + 2) + u * (2 * h + 3);
 }
+double parameters_of(const TransformerConfig& config) {
+  const auto d = double(config.layer.model_dim), f = double(config.layer.hidden_dim);
+  const double attention = 4 * d * (d + 1), feed = d * f + f + f * d + d, norm = 2 * d;
+  const double layers = double(config.encoder_layers) * (attention + feed + 2 * norm) +
+                        double(config.decoder_layers) * (2 * attention + feed + 3 * norm) + 2 * norm;
+  return d * double(config.source_vocab + config.target_vocab) + double(config.target_vocab) + layers;
+}
+double parameters_of(const NetworkConfig& config) {
+  return config.gru ? parameters_of(*config.gru) : parameters_of(*config.transformer);
+}
 
-Network new_network(const Config& config, std::uint64_t seed) {
+Network new_network(const NetworkConfig& config, std::uint64_t seed) {
   try {
     heed::Rng rng{.seed = seed, .offset = 0};
-    return Network(config, rng);
+    Network network;
+    if (config.gru)
+      network.gru.emplace(*config.gru, rng);
+    else
+      network.transformer.emplace(*config.transformer, rng);
+    return network;
   } catch (const std::bad_alloc&) {
     throw std::runtime_error("not enough memory: the model's parameters take " +
                              fixed(parameters_of(config) * sizeof(float) / (1 << 20), 0) +
@@ -64,30 +116,72 @@ Network new_network(const Config& config, std::uint64_t seed) {
 }
 
 /// A network whose parameters wait for a file's. The tables of words, most of it, are not filled with random numbers.
-Network unfilled_network(const Config& config) {
-  Config few = config;
-  few.source_vocab = few.target_vocab = heed::special_count;
-  Network network = new_network(few, 0);
-  network.config.source_vocab = config.source_vocab;
-  network.config.target_vocab = config.target_vocab;
-  network.source_embedding.weight.resize(config.source_vocab, config.embedding_dim);
-  network.target_embedding.weight.resize(config.target_vocab, config.embedding_dim);
-  network.output.weight.resize(config.target_vocab, network.output.weight.dimension(1));
-  network.output.bias.resize(config.target_vocab);
+Network unfilled_network(NetworkConfig config) {
+  const Index source = config.source_vocab(), target = config.target_vocab();
+  config.source_vocab() = config.target_vocab() = heed::special_count;
+  Network network = new_network(config, 0);
+  const auto widen = [&](auto& one) {
+    one.config.source_vocab = source;
+    one.config.target_vocab = target;
+    one.source_embedding.weight.resize(source, one.source_embedding.embedding_dim());
+    one.target_embedding.weight.resize(target, one.target_embedding.embedding_dim());
+    if (one.output.weight.size() > 0) one.output.weight.resize(target, one.output.weight.dimension(1));
+    one.output.bias.resize(target);
+  };
+  if (network.gru)
+    widen(*network.gru);
+  else
+    widen(*network.transformer);
   return network;
 }
 
 /// Refuses a configuration that is not the file's, before memory is taken for it.
-void check_size(const Config& config, const heed::Checkpoint& checkpoint) {
+void check_size(const NetworkConfig& config, const heed::Checkpoint& checkpoint) {
   double found = 0;
   for (const auto& [name, info] : checkpoint.file().tensors()) {
     if (!name.starts_with(heed::section_prefix)) found += static_cast<double>(info.size());
   }
-  const bool positive = config.embedding_dim > 0 && config.hidden_dim > 0 && config.attention_units > 0;
-  if (positive && parameters_of(config) == found) return;
+  const auto positive = [](std::initializer_list<Index> sizes) { return std::ranges::all_of(sizes, [](Index n) { return n > 0; }); };
+  const bool usable =
+      config.gru ? positive({config.gru->embedding_dim, config.gru->hidden_dim, config.gru->attention_units})
+                 : positive({config.transformer->layer.model_dim, config.transformer->layer.heads,
+                             config.transformer->layer.hidden_dim, config.transformer->encoder_layers,
+                             config.transformer->decoder_layers, config.transformer->max_length});
+  if (usable && parameters_of(config) == found) return;
   throw heed::FormatError(
       checkpoint.file().name(), "",
       "its configuration is of " + fixed(parameters_of(config), 0) + " parameters, it holds " + fixed(found, 0));
+}
+
+/// The sizes that a file's configuration names. Throws heed::FormatError where one is missing or the model is unknown.
+NetworkConfig read_config(const nlohmann::json& config, const std::string& place) {
+  const auto size = [&](const char* name) { return heed::json_field<Index>(config, name, place); };
+  const auto kind = heed::json_field<std::string>(config, "model", place);
+  const auto dropout = [&] { return heed::json_field<double>(config, "dropout", place); };
+  NetworkConfig result;
+  if (kind == "gru_seq2seq") {
+    result.gru = GruConfig{.source_vocab = size("source_vocab"),
+                           .target_vocab = size("target_vocab"),
+                           .embedding_dim = size("embedding_dim"),
+                           .hidden_dim = size("hidden_dim"),
+                           .attention_units = size("attention_units"),
+                           .dropout = dropout()};
+  } else if (kind == "transformer") {
+    result.transformer = transformer_config({.model_dim = size("model_dim"),
+                                             .heads = size("heads"),
+                                             .hidden_dim = size("hidden_dim"),
+                                             .dropout = dropout(),
+                                             .attention_dropout = dropout(),
+                                             .activation_dropout = dropout()});
+    result.transformer->source_vocab = size("source_vocab");
+    result.transformer->target_vocab = size("target_vocab");
+    result.transformer->encoder_layers = size("encoder_layers");
+    result.transformer->decoder_layers = size("decoder_layers");
+    result.transformer->max_length = size("max_length");
+  } else {
+    throw heed::FormatError(place, "", "no model of heed-translate");
+  }
+  return result;
 }
 
 heed::TextCodec read_codec(const heed::Checkpoint& checkpoint, const nlohmann::json& config, const std::string& side) {
@@ -107,13 +201,27 @@ TranslationModel new_translation_model(const NetworkPlan& plan, std::span<const 
   TranslationModel model;
   model.source = heed::TextCodec::build(plan.source, pairs, &heed::SentencePair::source, vocabulary);
   model.target = heed::TextCodec::build(plan.target, pairs, &heed::SentencePair::target, vocabulary);
-  model.network = new_network({.source_vocab = model.source.vocabulary.size(),
-                               .target_vocab = model.target.vocabulary.size(),
-                               .embedding_dim = plan.sizes.embedding,
-                               .hidden_dim = plan.sizes.hidden,
-                               .attention_units = plan.sizes.attention_units,
-                               .dropout = plan.dropout},
-                              plan.seed);
+  const ModelSizes& sizes = plan.sizes;
+  NetworkConfig config;
+  if (sizes.architecture == Architecture::gru) {
+    config.gru = GruConfig{.embedding_dim = sizes.embedding,
+                           .hidden_dim = sizes.hidden,
+                           .attention_units = sizes.attention_units,
+                           .dropout = plan.dropout};
+  } else {
+    config.transformer = transformer_config({.model_dim = sizes.model_dim,
+                                             .heads = sizes.heads,
+                                             .hidden_dim = sizes.feed_forward,
+                                             .dropout = plan.dropout,
+                                             .attention_dropout = plan.dropout,
+                                             .activation_dropout = plan.dropout});
+    config.transformer->encoder_layers = sizes.layers;
+    config.transformer->decoder_layers = sizes.decoder_layers > 0 ? sizes.decoder_layers : sizes.layers;
+    config.transformer->max_length = plan.max_length;
+  }
+  config.source_vocab() = model.source.vocabulary.size();
+  config.target_vocab() = model.target.vocabulary.size();
+  model.network = new_network(config, plan.seed);
   return model;
 }
 
@@ -135,22 +243,13 @@ TranslationModel read_translation_model(const heed::Checkpoint& checkpoint) {
   const std::string& place = checkpoint.file().name();
   if (checkpoint.config().empty()) throw heed::FormatError(place, "", "no model of heed-translate");
   const nlohmann::json config = heed::parse_json(checkpoint.config(), place);
-  if (heed::json_field<std::string>(config, "model", place) != "gru_seq2seq") {
-    throw heed::FormatError(place, "", "no model of heed-translate");
-  }
+  const NetworkConfig sizes = read_config(config, place);
   TranslationModel model;
   model.source = read_codec(checkpoint, config, "source");
   model.target = read_codec(checkpoint, config, "target");
-  const auto size = [&](const char* name) { return heed::json_field<Index>(config, name, place); };
-  const Config sizes{.source_vocab = size("source_vocab"),
-                     .target_vocab = size("target_vocab"),
-                     .embedding_dim = size("embedding_dim"),
-                     .hidden_dim = size("hidden_dim"),
-                     .attention_units = size("attention_units"),
-                     .dropout = heed::json_field<double>(config, "dropout", place)};
   try {
-    model.source.vocabulary.check_rows("the source side", "source_vocab", sizes.source_vocab);
-    model.target.vocabulary.check_rows("the target side", "target_vocab", sizes.target_vocab);
+    model.source.vocabulary.check_rows("the source side", "source_vocab", NetworkConfig(sizes).source_vocab());
+    model.target.vocabulary.check_rows("the target side", "target_vocab", NetworkConfig(sizes).target_vocab());
     check_size(sizes, checkpoint);
     model.network = unfilled_network(sizes);
   } catch (const heed::Error& problem) {

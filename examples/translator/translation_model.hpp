@@ -8,14 +8,12 @@
 #include <string>
 
 #include <heed/io/checkpoint.hpp>
-#include <heed/models/gru_seq2seq.hpp>
 #include <heed/text/corpus.hpp>
 
+#include "network.hpp"
 #include "options.hpp"
 
 namespace translator {
-
-using Network = heed::GruSeq2Seq<float>;
 
 struct TranslationModel {
   Network network;
@@ -27,6 +25,7 @@ struct TranslationModel {
 struct NetworkPlan {
   ModelSizes sizes;
   double dropout = 0.2;
+  Index max_length = 256;  ///< of a Transformer's positions
   std::uint64_t seed = 1;
   heed::Tokenizer source{heed::Language::english}, target{heed::Language::chinese};
 };

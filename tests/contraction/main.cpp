@@ -8,7 +8,7 @@
 #include <heed/kernels/additive.hpp>
 #include <heed/kernels/cross_entropy.hpp>
 #include <heed/kernels/flash_backward.hpp>
-#include <heed/kernels/flash_decode.hpp>
+#include <heed/kernels/flash_decode_backward.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/normalization.hpp>
@@ -158,6 +158,11 @@ void attention(const char* kernel, Index queries, const heed::ScoreTerms<T>& ter
   decode.add(problem.head, {.output = matrix(problem.output, queries, 37), .logsumexp = problem.logsumexp.data()});
   heed::flash_decode(decode, heed::FlashDecodeScratch<T>::make(21, 37, take));
   print<T>((std::string(kernel) + ", decode").c_str(), {&problem.output, &problem.logsumexp});
+  heed::FlashDecodeBackward<T> decode_backward(heed::FlashDecodeBackwardScratch<T>::make(21, 37, take),
+                                               heed::Accumulate::no, problem.head.scale);
+  decode_backward.add(problem.head, grad);
+  heed::flash_decode_backward(decode_backward, {0, 203}, static_cast<T*>(nullptr));
+  print<T>((std::string(kernel) + ", decode backward").c_str(), {&d_query, &d_key, &d_value, &d_sink});
 }
 template <class T>
 void attention() {

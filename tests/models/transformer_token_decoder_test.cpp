@@ -40,10 +40,13 @@ TEST_CASE("decoding step by step gives the logits of the whole target", "[models
   const auto encoded = model.encode(sources.ids, sources.lengths);
   TransformerTokenDecoder<float> decoder(model, encoded);
   decoder.keep_weights();
+  const PackedTransformer<float> packed(model);
+  TransformerTokenDecoder<float> packed_decoder(model, encoded, default_executor(), &packed);
   for (Index t = 0; t < 5; ++t) {
     std::vector<Index> tokens;
     for (Index b = 0; b < 3; ++b) tokens.push_back(batch.target_input(b, t));
-    const auto logits = decoder.step(tokens);
+    const auto logits = decoder.step(tokens), same = packed_decoder.step(tokens);
+    CHECK(all_same_bits(std::span(logits.data, 33), std::span(same.data, 33)));
     for (Index b = 0; b < 3; ++b)
       for (Index v = 0; v < 11; ++v) CHECK(close(logits(b, v), double(wanted.logits(b, t, v))));
     CHECK(close(decoder.weights()[1](1, 1, 0, 1), double(wanted.weights[1](1, 1, t, 1))));

@@ -13,6 +13,7 @@ namespace heed::inline HEED_ABI {
 namespace detail {
 
 struct PagedScratch;
+struct PagedParts;
 
 /// Where the pages of every (sequence, kv head) of a call lie, as the kernels take them.
 template <class T>
@@ -78,12 +79,17 @@ FlashOutputs<T> one_row(FlashOutputs<T> out, Index i) {
   return out;
 }
 
-/// One task per query of the heads that share a key/value head.
+/// One task per query of the heads that share a key/value head, or several where those are few.
 template <class T>
 void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, const AttentionOutputs<T>& outputs,
                   ExecutorRef executor) {
   const AttentionShape& shape = call.shape;
-  for_each_task(executor, decode_tasks(shape) * shape.query_length, [&](Index task, Index) {
+  DecodePlan plan(shape, executor.concurrency());
+  if (needs_weights(outputs)) plan.keep_whole();
+  const Index scratch = static_cast<Index>(scratch_size(
+      [&](auto&& take) { FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, take); }));
+  const auto own = [&](Index) { return ScratchPieces(thread_scratch<PagedScratch, std::byte>(scratch)); };
+  run_decode<T>(plan, executor, thread_scratch<PagedParts, T>(plan.parts()), own, [&](Index task) {
     const DecodeTask part(shape, task / shape.query_length);
     const Index query = task % shape.query_length;
     FlashDecode<T> decode;
@@ -93,9 +99,7 @@ void attend_pages(const AttentionCall<T>& call, const PagePointers<T>& pages, co
       one.value = pages.values(part.batch, part.kv_head);
       decode.add(one_query(one, query), one_row(head_outputs(outputs, part.batch, head), query));
     }
-    const auto make = [&](auto&& take) { return FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, take); };
-    flash_decode(decode,
-                 make(ScratchPieces(thread_scratch<PagedScratch, std::byte>(static_cast<Index>(scratch_size(make))))));
+    return decode;
   });
 }
 

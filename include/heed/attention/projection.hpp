@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <string>
 
-#include <heed/attention/matmul.hpp>
+#include <heed/attention/packed_weight.hpp>
 #include <heed/attention/parameter_fill.hpp>
 #include <heed/core/role.hpp>
 #include <heed/kernels/row_sums.hpp>
@@ -23,14 +23,23 @@ void add_rows(MatrixView<const T> x, T* sums, ExecutorRef executor = default_exe
 
 namespace detail {
 
-/// x (rows, in) -> y (rows, out) = x weight^T + bias, overwritten; bias (out) or empty. Each y is one chain of fused
-/// multiply-adds over the inputs that starts from the bias.
+/// x (rows, in) -> y (rows, out) = x weight^T + bias, overwritten; bias (out) or null. Each y is one chain of fused
+/// multiply-adds over the inputs that starts from the bias. packed: the same weight, or null; it changes no bit.
+template <Real T>
+void project_into(MatrixView<const T> x, const std::type_identity_t<MatrixView<const T>>& weight, const T* bias,
+                  MatrixView<T> y, ExecutorRef executor, const PackedWeight<T>* packed = nullptr) {
+  for (Index i = 0; bias && i < y.rows; ++i) std::copy_n(bias, y.cols, y.row(i));
+  const Accumulate accumulate = bias ? Accumulate::yes : Accumulate::no;
+  if (packed)
+    packed->multiply(x, y, accumulate, executor);
+  else
+    matmul<T>(Transpose::no, x, Transpose::yes, weight, y, accumulate, executor);
+}
+/// The same of tensors; bias may be empty.
 template <Real T>
 void project_into(MatrixView<const T> x, const Tensor<T, 2>& weight, const Tensor<T, 1>& bias, MatrixView<T> y,
                   ExecutorRef executor) {
-  const bool biased = bias.size() > 0;
-  for (Index i = 0; biased && i < y.rows; ++i) std::copy_n(bias.data(), y.cols, y.row(i));
-  matmul<T>(Transpose::no, x, Transpose::yes, as_matrix(weight), y, biased ? Accumulate::yes : Accumulate::no, executor);
+  project_into<T>(x, as_matrix(weight), bias.size() > 0 ? bias.data() : nullptr, y, executor);
 }
 
 /// d_y (rows, out) and the forward's x -> d_x (rows, in), overwritten, or an empty view where nobody needs it.

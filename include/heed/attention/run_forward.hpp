@@ -1,8 +1,7 @@
 #pragma once
 // A checked call onto the fused kernels: outputs checked, work cut into tasks by shapes alone, one scratch per worker.
 
-#include <heed/attention/flash_head.hpp>
-#include <heed/core/executor.hpp>
+#include <heed/attention/run_decode.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -12,12 +11,6 @@ template <class T>
 Index forward_blocks(const AttentionShape& shape) {
   return (shape.query_length + flash_query_block<T> - 1) / flash_query_block<T>;
 }
-/// One query against many keys is bound by memory: its own kernel, with heads of a group side by side.
-inline bool is_decode(const AttentionShape& shape) { return shape.query_length == 1; }
-inline Index decode_groups(const AttentionShape& shape) {
-  return (shape.heads_per_kv_head() + flash_detail::decode_heads - 1) / flash_detail::decode_heads;
-}
-inline Index decode_tasks(const AttentionShape& shape) { return shape.batch * shape.kv_heads * decode_groups(shape); }
 template <class T>
 std::size_t forward_scratch_bytes(const AttentionShape& shape) {
   const Index width = shape.head_dim, value_dim = shape.value_dim;
@@ -26,12 +19,18 @@ std::size_t forward_scratch_bytes(const AttentionShape& shape) {
 }
 template <class T>
 Index forward_tasks(const AttentionShape& shape) {
-  return is_decode(shape) ? decode_tasks(shape)
-                          : shape.batch * shape.heads * forward_blocks<T>(shape);
+  return shape.batch * shape.heads * forward_blocks<T>(shape);
 }
 template <class T>
 Index forward_workers(const AttentionShape& shape, Index concurrency) {
-  return std::min(forward_tasks<T>(shape), concurrency);
+  const Index tasks = is_decode(shape) ? DecodePlan(shape, concurrency).most_tasks() : forward_tasks<T>(shape);
+  return std::min(tasks, concurrency);
+}
+template <class T>
+std::size_t forward_bytes(const AttentionShape& shape, Index concurrency) {
+  const auto workers = static_cast<std::size_t>(forward_workers<T>(shape, concurrency));
+  const Index parts = is_decode(shape) ? DecodePlan(shape, concurrency).parts() : 0;
+  return workers * forward_scratch_bytes<T>(shape) + Workspace::rounded<T>(parts);
 }
 
 /// Refuses outputs that are not of their shape or share memory with an input or each other, before anything is written.
@@ -87,6 +86,12 @@ FlashOutputs<T> head_outputs(const AttentionOutputs<T>& target, Index batch, Ind
   return out;
 }
 
+/// What is made of weights is made in one task per head.
+template <class T>
+bool needs_weights(const AttentionOutputs<T>& target) {
+  return target.weights.data || target.entropy.data || target.key_sums.data;
+}
+
 /// Blocks of queries that one task computes: all of a head's where they add to the same key sums.
 template <class T>
 Index blocks_per_task(const AttentionShape& shape, const AttentionOutputs<T>& target) {
@@ -103,29 +108,14 @@ void forward_blocks(const AttentionCall<T>& call, const AttentionOutputs<T>& tar
   const auto scratch = FlashForwardScratch<T>::make(shape.head_dim, shape.value_dim, memory);
   flash_forward(one, head_outputs(target, batch, head), scratch, {task % tasks * together, end});
 }
-/// Query heads that one decode task computes side by side: some of those with the same keys.
-struct DecodeTask {
-  Index batch, kv_head;
-  Range heads;
-
-  DecodeTask(const AttentionShape& shape, Index task) {
-    const Index groups = decode_groups(shape), per_kv_head = shape.heads_per_kv_head();
-    batch = task / groups / shape.kv_heads;
-    kv_head = task / groups % shape.kv_heads;
-    heads.first = kv_head * per_kv_head + task % groups * flash_detail::decode_heads;
-    heads.end = std::min(heads.first + flash_detail::decode_heads, (kv_head + 1) * per_kv_head);
-  }
-};
-
 /// The only query of heads with the same keys.
 template <class T>
-void decode_heads(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Index task, ScratchPieces memory) {
-  const AttentionShape& shape = call.shape;
-  const DecodeTask part(shape, task);
+FlashDecode<T> decode_heads(const AttentionCall<T>& call, const AttentionOutputs<T>& target, Index task) {
+  const DecodeTask part(call.shape, task);
   FlashDecode<T> decode;
   for (Index head = part.heads.first; head < part.heads.end; ++head)
     decode.add(flash_head(call, part.batch, head), head_outputs(target, part.batch, head));
-  flash_decode(decode, FlashDecodeScratch<T>::make(shape.head_dim, shape.value_dim, memory));
+  return decode;
 }
 
 /// Before anything is added to them.
@@ -143,13 +133,18 @@ void run_forward(const AttentionCall<T>& call, const AttentionOutputs<T>& target
   const AttentionShape& shape = call.shape;
   const std::size_t mark = workspace.used(), piece = forward_scratch_bytes<T>(shape);
   clear_key_sums(target);
-  std::byte* const memory =
-      workspace.take<std::byte>(forward_workers<T>(shape, executor.concurrency()) * static_cast<Index>(piece));
-  const Index tasks = forward_tasks<T>(shape) / (is_decode(shape) ? 1 : blocks_per_task(shape, target));
-  for_each_task(executor, tasks, [&](Index task, Index worker) {
-    const ScratchPieces own(memory + static_cast<std::size_t>(worker) * piece);
-    is_decode(shape) ? decode_heads(call, target, task, own) : forward_blocks(call, target, task, own);
-  });
+  const Index workers = forward_workers<T>(shape, executor.concurrency());
+  std::byte* const memory = workspace.take<std::byte>(workers * static_cast<Index>(piece));
+  const auto own = [&](Index worker) { return ScratchPieces(memory + static_cast<std::size_t>(worker) * piece); };
+  if (is_decode(shape)) {
+    DecodePlan plan(shape, executor.concurrency());
+    if (needs_weights(target)) plan.keep_whole();
+    run_decode<T>(plan, executor, workspace.take<T>(plan.parts()), own,
+                  [&](Index task) { return decode_heads(call, target, task); });
+  } else {
+    for_each_task(executor, forward_tasks<T>(shape) / blocks_per_task(shape, target),
+                  [&](Index task, Index worker) { forward_blocks(call, target, task, own(worker)); });
+  }
   workspace.rewind(mark);
 }
 

@@ -17,8 +17,7 @@ namespace heed::inline HEED_ABI {
 /// executor of this concurrency. Options do not change it today; they are asked for so that they may.
 template <Real T>
 std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
-  return static_cast<std::size_t>(detail::forward_workers<T>(shape, concurrency)) *
-         detail::forward_scratch_bytes<T>(shape);
+  return detail::forward_bytes<T>(shape, concurrency);
 }
 
 /// The shape of a call with these views, checked.

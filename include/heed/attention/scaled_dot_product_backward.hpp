@@ -1,118 +1,18 @@
 #pragma once
 // attend_backward: gradients of scaled dot-product attention. kernels/flash_backward.hpp has the formulas.
 
+#include <heed/attention/run_backward.hpp>
 #include <heed/attention/scaled_dot_product.hpp>
-#include <heed/kernels/flash_backward.hpp>
 
 namespace heed::inline HEED_ABI {
 
 namespace detail {
 
-/// What a backward reads besides the call's inputs, and where it adds.
-template <class T>
-struct BackwardTarget {
-  View<const T, 4> d_output, output;
-  View<const T, 3> logsumexp;
-  View<T, 4> d_query, d_key, d_value;  // rows contiguous; written
-  View<T, 4> d_bias;                   // zero at first; null when the call has no bias
-  T* d_sink = nullptr;                 // (batch, heads), zero at first; null when the call has no sink
-  ParameterParts parameters = {};
-};
-
-template <class T>
-FlashGradients<T> head_gradients(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index batch,
-                                 Index head) {
-  const Index kv_head = call.kv_head(head);
-  FlashGradients<T> grad{.d_output = head_matrix(target.d_output, batch, head),
-                         .output = head_rows(target.output, batch, head),
-                         .logsumexp = head_row(target.logsumexp, batch, head),
-                         .d_query = head_rows(target.d_query, batch, head),
-                         .d_key = head_rows(target.d_key, batch, kv_head),
-                         .d_value = head_rows(target.d_value, batch, kv_head)};
-  if (target.d_sink) grad.d_sink = target.d_sink + batch * call.shape.heads + head;
-  if (target.d_bias.data) {
-    const auto step = [&](int axis) { return target.d_bias.dimension(axis) == 1 ? 0 : target.d_bias.stride(axis); };
-    grad.d_bias = target.d_bias.data + batch * step(0) + head * step(1);
-    grad.d_bias_query_step = step(2), grad.d_bias_key_step = step(3);
-  }
-  return grad;
-}
-
-template <class T>
-void clear(const MatrixView<T>& x) {
-  for (Index i = 0; i < x.rows; ++i) fill_row(x.row(i), T(0), x.cols);
-}
-template <class T>
-void clear(const View<T, 4>& x) {
-  for (Index b = 0; b < x.dimension(0); ++b) {
-    for (Index h = 0; h < x.dimension(1); ++h) clear(head_rows(x, b, h));
-  }
-}
-
-/// All query heads that share one key/value head of one sample, in their order.
-template <class T>
-void backward_heads(const AttentionCall<T>& call, const BackwardTarget<T>& target, Index task,
-                    const FlashBackwardScratch<T>& scratch) {
-  const Index batch = task / call.shape.kv_heads, kv_head = task % call.shape.kv_heads;
-  const Index group = call.shape.heads_per_kv_head(), width = call.shape.head_dim;
-  const auto scale_rows = [&](const MatrixView<T>& x) {
-    for (Index i = 0; i < x.rows; ++i) scale_row(x.row(i), width, call.scale);
-  };
-  clear(head_rows(target.d_key, batch, kv_head));  // just before they are added to, while they are in the cache
-  clear(head_rows(target.d_value, batch, kv_head));
-  for (Index head = kv_head * group; head < (kv_head + 1) * group; ++head) {
-    FlashHead<T> one = flash_head(call, batch, head);
-    if (target.parameters.owner) one.parameter_gradient = target.parameters.part(target.parameters.owner, task);
-    const FlashGradients<T> grad = head_gradients(call, target, batch, head);
-    clear(grad.d_query);
-    flash_backward(one, grad, scratch);
-    scale_rows(grad.d_query);
-  }
-  scale_rows(head_rows(target.d_key, batch, kv_head));
-}
-
-template <class T>
-std::size_t backward_scratch_bytes(const AttentionShape& shape) {
-  return scratch_size([&](auto&& take) { FlashBackwardScratch<T>::make(shape.head_dim, shape.value_dim, take); });
-}
-inline Index backward_workers(const AttentionShape& shape, Index concurrency) {
-  return std::min(shape.batch * shape.kv_heads, concurrency);
-}
-
-/// One task per key/value head of a sample: gradients of keys and values are summed in one order.
-template <class T>
-void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, Workspace& workspace,
-                  ExecutorRef executor) {
-  const AttentionShape& shape = call.shape;
-  if (shape.batch * shape.heads * shape.query_length * shape.key_length == 0) {
-    for (const View<T, 4>* const x : {&target.d_query, &target.d_key, &target.d_value}) clear(*x);
-    return;
-  }
-  // A bias that repeats over samples or heads sums over tasks: then they run in their order.
-  const auto repeats = [&](int axis, Index count) { return target.d_bias.dimension(axis) == 1 && count > 1; };
-  Serial serial;
-  const bool ordered = target.d_bias.data && (repeats(0, shape.batch) || repeats(1, shape.kv_heads));
-  const ExecutorRef chosen = ordered ? ExecutorRef(serial) : executor;
-  const std::size_t mark = workspace.used(), piece = backward_scratch_bytes<T>(shape);
-  std::byte* const memory =
-      workspace.take<std::byte>(backward_workers(shape, chosen.concurrency()) * static_cast<Index>(piece));
-  const ParameterParts& parameters = target.parameters;
-  if (parameters.owner) parameters.make(parameters.owner, shape.batch * shape.kv_heads);
-  for_each_task(chosen, shape.batch * shape.kv_heads, [&](Index task, Index worker) {
-    const auto scratch = FlashBackwardScratch<T>::make(
-        shape.head_dim, shape.value_dim, ScratchPieces(memory + static_cast<std::size_t>(worker) * piece));
-    backward_heads(call, target, task, scratch);
-  });
-  if (parameters.owner) parameters.add_up(parameters.owner);
-  workspace.rewind(mark);
-}
-
-/// The same in the thread's own workspace.
+/// run_backward in the thread's own workspace.
 template <class T>
 void run_backward(const AttentionCall<T>& call, const BackwardTarget<T>& target, ExecutorRef executor) {
   Workspace& workspace = thread_workspace();
-  workspace.reserve(static_cast<std::size_t>(backward_workers(call.shape, executor.concurrency())) *
-                    backward_scratch_bytes<T>(call.shape));
+  workspace.reserve(BackwardPlan<T>(call.shape, executor.concurrency()).bytes());
   workspace.reset();
   run_backward(call, target, workspace, executor);
 }
@@ -233,8 +133,7 @@ void check_gradients(const char* function, const AttentionCall<T>& call, const A
 template <Real T>
 std::size_t backward_workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
   return Workspace::rounded<T>(shape.batch * shape.heads) +
-         static_cast<std::size_t>(detail::backward_workers(shape, concurrency)) *
-             detail::backward_scratch_bytes<T>(shape);
+         detail::BackwardPlan<T>(shape, concurrency).bytes();
 }
 
 /// attend_backward into the caller's memory, without heap or locks of its own (but score(f, grad) keeps a copy of grad per

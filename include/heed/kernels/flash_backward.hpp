@@ -9,101 +9,12 @@
 #include <numbers>
 
 #include <heed/kernels/finite.hpp>
-#include <heed/kernels/flash_scores.hpp>
-#include <heed/kernels/flash_weights.hpp>
+#include <heed/kernels/flash_gradients.hpp>
 #include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 
-/// What one head's backward reads besides the head, and where it adds.
-template <class T>
-struct FlashGradients {
-  StridedMatrix<T> d_output;     // (query_length, value_dim)
-  MatrixView<const T> output;    // of the forward
-  const T* logsumexp = nullptr;  // (query_length), of the forward
-  MatrixView<T> d_query;         // (query_length, head_dim), to be multiplied by the scale at the end
-  MatrixView<T> d_key;           // (key_length, head_dim), the same
-  MatrixView<T> d_value;         // (key_length, value_dim)
-  T* d_bias = nullptr;           // steps as the bias has them; null: not wanted
-  Index d_bias_query_step = 0, d_bias_key_step = 0;
-  T* d_sink = nullptr;  // of this head and sample; null: not wanted
-};
-
-/// One worker's memory.
-template <class T>
-struct FlashBackwardScratch {
-  T *query, *d_output, *weights, *d_scores, *slopes, *inputs;  // packed operands and tiles
-  T *query_rows, *key_rows, *value_rows, *output_rows;         // copies where rows are not contiguous
-  T* sum;
-
-  template <class Arch = default_arch, class Take>
-  static FlashBackwardScratch make(Index head_dim, Index value_dim, Take&& take) {
-    constexpr Index queries = flash_detail::FlashBlocks<T, Arch>::queries, keys = flash_detail::flash_keys;
-    FlashBackwardScratch s;
-    take(s.query, head_dim * queries);
-    take(s.d_output, value_dim * queries);
-    take(s.weights, keys * queries);
-    take(s.d_scores, keys * queries);
-    take(s.slopes, keys * queries);
-    take(s.inputs, keys * queries);
-    take(s.query_rows, queries * head_dim);
-    take(s.key_rows, keys * head_dim);
-    take(s.value_rows, keys * value_dim);
-    take(s.output_rows, queries * value_dim);
-    take(s.sum, std::max(head_dim, value_dim));
-    return s;
-  }
-};
-
-namespace flash_detail {
-
-/// What a row's exponents are measured from: a weight is 2^(s c - L log2 e). Taken off in floats that is rounded to a
-/// part of L log2 e, for all of a row's weights alike, and then to a part of an exponent around -log2(key_length). So
-/// the product is kept as two numbers and a whole power of two, which is near it where the scores are near 0, is taken
-/// out of the exponents: d_key and d_value err by a tenth less, by a third where one query sees many keys.
-template <class T>
-struct RowReference {
-  T high, low, unit;
-  explicit RowReference(T logsumexp) {
-    constexpr T log2e = std::numbers::log2e_v<T>;
-    constexpr T log2e_rest = static_cast<T>(std::numbers::log2e_v<long double> - static_cast<long double>(log2e));
-    const T product = heed::fma(logsumexp, log2e, T(0));  // no compiler merges it into the difference below
-    const int whole = product > 0 ? static_cast<int>(std::min(product, T(12))) : 0;
-    high = product - static_cast<T>(whole);
-    const T rest = heed::fma(logsumexp, log2e_rest, heed::fma(logsumexp, log2e, -product));
-    low = rest == rest ? rest : T(0);  // inf - inf
-    unit = T(1) / static_cast<T>(1 << whole);
-  }
-};
-
-/// scores (keys, one register) become weights; high, low and unit as in RowReference.
-template <class T, class Arch>
-[[HEED_HOT_LOOP]] void recompute_weights(T* scores, Index keys, T exponent, const T* high, const T* low,
-                                         const T* unit) {
-  using B = Batch<T, Arch>;
-  const Exp2Nonpositive<T, Arch> exp2;
-  const B c(exponent), from = -heed::load<T, Arch>(high), rest = heed::load<T, Arch>(low);
-  const B factor = heed::load<T, Arch>(unit);
-  for (Index j = 0; j < keys; ++j, scores += FlashBlocks<T, Arch>::queries)
-    heed::store(scores, exp2(heed::fma(heed::load<T, Arch>(scores), c, from) - rest) * factor);
-}
-
-/// d_scores (keys, one register): d_weights -> weights (d_weights - delta). Masked: a weight of 0 passes nothing, even
-/// where the masked data is so large that d_weights overflowed.
-template <class T, class Arch, bool Masked>
-[[HEED_HOT_LOOP]] void differentiate_scores(const T* weights, T* d_scores, Index keys, const Batch<T, Arch>& delta) {
-  using B = Batch<T, Arch>;
-  constexpr Index step = FlashBlocks<T, Arch>::queries;
-  const B row_delta = delta, zero(T(0));
-  for (Index j = 0; j < keys; ++j, weights += step, d_scores += step) {
-    const B weight = heed::load<T, Arch>(weights), d = weight * (heed::load<T, Arch>(d_scores) - row_delta);
-    heed::store(d_scores, Masked ? heed::select(weight == zero, zero, d) : d);
-  }
-}
-
-}  // namespace flash_detail
-
-/// One head: run() for every block of queries, in their order. Gradients of keys and values add up over heads.
+/// One head. Gradients of keys and values add up over heads.
 template <class T, class Arch = default_arch>
 class FlashBackward {
  public:
@@ -113,11 +24,21 @@ class FlashBackward {
     if (head.parameter_gradient) tile_.keep_inputs(scratch.inputs);
   }
 
-  /// All queries.
-  void run() {
-    const Index end = std::min(head_.band.query_end, head_.query.rows);
-    for (Index first = 0; first < end; first += Blocks::queries) run({first, std::min(first + Blocks::queries, end)});
+  /// Blocks of `queries` in their order against blocks of `keys`; both begin at multiples of their blocks. Where keys
+  /// are cut into several runs, d_query is made of what tiles add to it, one after the other: a run writes tile (q, k),
+  /// counted from queries.first and the first key, to parts + (q * blocks of all keys + k) * part_size, those that the
+  /// band's keys of the block of queries reach into. Null: there is one run, and d_query is added to.
+  void run(Range queries, Range keys, T* parts) {
+    constexpr Index block = flash_detail::flash_keys;
+    const Index part = part_size(head_.query.cols), blocks = (head_.key.rows + block - 1) / block;
+    const Index end = std::min({queries.end, head_.band.query_end, head_.query.rows});
+    for (Index first = queries.first; first < end; first += Blocks::queries) {
+      run_block({first, std::min(first + Blocks::queries, end)}, keys, parts);
+      if (parts) parts += blocks * part;
+    }
   }
+  /// Elements of what one tile adds to d_query: (queries of a block, head_dim).
+  static constexpr Index part_size(Index head_dim) { return Blocks::queries * head_dim; }
 
  private:
   using B = Batch<T, Arch>;
@@ -125,19 +46,24 @@ class FlashBackward {
   using Add = flash_detail::Add;
   static constexpr Index width = lanes<T, Arch>, step = Blocks::queries;
 
-  void run(Range queries) {
+  void run_block(Range queries, Range all, T* parts) {
     queries_ = queries;
-    const Range keys = head_.band.keys(queries);
     query_ = flash_detail::contiguous_rows(head_.query, queries.first, queries.size(), scratch_.query_rows);
     d_output_ = flash_detail::contiguous_rows(grad_.d_output, queries.first, queries.size(), scratch_.output_rows);
     queries_finite_ = all_finite<T, Arch>(query_) && all_finite<T, Arch>(d_output_);
     flash_detail::pack_transposed<T, Arch>(head_.query, queries.first, queries.size(), scale_.packed, scratch_.query);
     flash_detail::pack_transposed<T, Arch>(grad_.d_output, queries.first, queries.size(), T(1), scratch_.d_output);
     start_rows();
-    if (grad_.d_sink) add_sink_gradient();
+    if (grad_.d_sink && all.first == 0) add_sink_gradient();
     constexpr Index block = flash_detail::flash_keys;
+    const Range seen = head_.band.keys(queries), keys{std::max(seen.first, all.first), std::min(seen.end, all.end)};
     for (Index first = keys.first / block * block; first < keys.end; first += block) {
       const Range cut{std::max(first, keys.first), std::min(first + block, keys.end)};
+      d_query_ = grad_.d_query.row_block(queries.first, queries.size());
+      if (parts) {
+        d_query_ = {parts + first / block * part_size(query_.cols), queries.size(), query_.cols};
+        fill_row<T, Arch>(d_query_.data, T(0), part_size(query_.cols));
+      }
       const Tile kind = head_.visible_tile(queries, cut);
       if (kind != Tile::empty) add_tile({queries, cut, kind});
     }
@@ -252,8 +178,8 @@ class FlashBackward {
       const Range seen = tile_.row_keys(i, rows);
       if (seen.empty()) return;
       flash_detail::product_rows<T, Arch, rows>({scratch_.d_scores + seen.first * step + i, 1, step},
-                                                key.row_block(seen.first, seen.size()),
-                                                grad_.d_query.row(queries_.first + i), grad_.d_query.stride, Add());
+                                                key.row_block(seen.first, seen.size()), d_query_.row(i),
+                                                d_query_.stride, Add());
     });
   }
 
@@ -288,7 +214,7 @@ class FlashBackward {
     }
     for (Index i = 0; i < queries_.size(); ++i) {
       const auto weight = [&](Index j) { return visible(i, j) ? &scratch_.d_scores[j * step + i] : nullptr; };
-      add_visible_rows(key, weight, grad_.d_query.row(queries_.first + i));
+      add_visible_rows(key, weight, d_query_.row(i));
     }
   }
   /// target += sum of *weight(n) times row n of x, over those that are not null.
@@ -308,6 +234,7 @@ class FlashBackward {
   flash_detail::ScoreTile<T, Arch> tile_;
   Range queries_;
   MatrixView<const T> query_, d_output_;
+  MatrixView<T> d_query_;  // where the tile adds
   bool queries_finite_ = true;
   alignas(64) T reference_[Blocks::queries];
   alignas(64) T reference_low_[Blocks::queries];
@@ -315,10 +242,16 @@ class FlashBackward {
   alignas(64) T delta_[Blocks::queries];
 };
 
-/// The whole head. One function to instantiate for programs with many callers.
+/// FlashBackward::run. One function to instantiate for programs with many callers.
+template <class T, class Arch = default_arch>
+void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch,
+                    Range queries, Range keys, T* parts) {
+  FlashBackward<T, Arch>(head, grad, scratch).run(queries, keys, parts);
+}
+/// The whole head.
 template <class T, class Arch = default_arch>
 void flash_backward(const FlashHead<T>& head, const FlashGradients<T>& grad, const FlashBackwardScratch<T>& scratch) {
-  FlashBackward<T, Arch>(head, grad, scratch).run();
+  flash_backward<T, Arch>(head, grad, scratch, {0, head.query.rows}, {0, head.key.rows}, nullptr);
 }
 
 }  // namespace heed::inline HEED_ABI

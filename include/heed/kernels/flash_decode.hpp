@@ -3,30 +3,22 @@
 // memory, and the time is what that takes. The query heads that share a key/value head are computed side by side.
 //   T. Dao, "FlashAttention-2", 2023, algorithm 1; Milakov, Gimelshein, 2018, algorithm 3. Accumulated in T: a score is
 // one chain over head_dim, as in the block path; weights are summed in registers that take turns and values in one
-// chain, both per block of keys counted from the first, so a result depends on neither padding nor batch. Its last bits
-// may differ from the block path's (SEMANTICS 27).
+// chain, both per block of keys counted from the first; blocks are joined to chunks and chunks to the whole in order,
+// so a result depends on neither padding nor batch nor on which thread took a chunk. Its last bits may differ from the
+// block path's (SEMANTICS 27).
 
 #include <heed/kernels/finite.hpp>
-#include <heed/kernels/flash_scores.hpp>
+#include <heed/kernels/flash_decode_scores.hpp>
+#include <heed/kernels/flash_decode_state.hpp>
 #include <heed/kernels/flash_weights.hpp>
 #include <heed/kernels/gemm_rows.hpp>
-#include <heed/kernels/registers.hpp>
 
 namespace heed::inline HEED_ABI {
-
-namespace flash_detail {
-
-/// 256 keys of 64 floats are 64 KiB, their values too: what is fetched ahead stays well inside L2.
-inline constexpr Index decode_keys = 256;
-/// Heads side by side: what gemm_rows.hpp multiplies without packing keys.
-inline constexpr Index decode_heads = 4;
-
-}  // namespace flash_detail
 
 /// One worker's memory.
 template <class T>
 struct FlashDecodeScratch {
-  T *query, *scores, *key, *value, *product, *gemm;
+  T *query, *scores, *key, *value, *product, *part, *gemm;
 
   template <class Arch = default_arch, class Take>
   static FlashDecodeScratch make(Index head_dim, Index value_dim, Take&& take) {
@@ -37,6 +29,7 @@ struct FlashDecodeScratch {
     take(s.key, decode_keys * head_dim);
     take(s.value, decode_keys * value_dim);
     take(s.product, decode_heads * value_dim);
+    take(s.part, decode_heads * decode_part_size(value_dim));
     take(s.gemm, lanes<T, Arch> * std::max(head_dim, decode_keys));
     return s;
   }
@@ -51,22 +44,43 @@ class FlashDecode {
     heads_[count_] = head;
     out_[count_++] = out;
   }
+  Index head_dim() const { return heads_[0].key.cols; }
+  Index value_dim() const { return heads_[0].value.cols; }
+
+  /// Everything.
   void run(const FlashDecodeScratch<T>& scratch) {
     scratch_ = scratch;
     attempt();
     if (scale_first_where_far()) attempt();
-    for (Index r = 0; r < count_; ++r) finish(r);
-    for_each_block([&](Range keys) { write_weights(keys); });
+    finish();
+  }
+  /// Chunk c of the keys alone, for join(): part holds flash_detail::decode_heads * decode_part_size numbers.
+  void run_chunk(const FlashDecodeScratch<T>& scratch, Index c, T* part) {
+    scratch_ = scratch;
+    pack_queries();
+    add_chunk(c, part);
+  }
+  /// What run() writes, from the parts of all chunks.
+  void join_chunks(const FlashDecodeScratch<T>& scratch, const T* parts) {
+    scratch_ = scratch;
+    start();
+    for (Index c = 0; c < flash_detail::decode_chunks(heads_[0].key.rows); ++c) join(parts + c * part_size() * most);
+    if (scale_first_where_far()) attempt();
+    finish();
   }
 
  private:
   using B = Batch<T, Arch>;
+  using State = flash_detail::DecodeState<T, Arch>;
   static constexpr T lowest = -std::numeric_limits<T>::infinity();
   static constexpr Index most = flash_detail::decode_heads, block = flash_detail::decode_keys;
 
+  Index part_size() const { return flash_detail::decode_part_size(value_dim()); }
+  /// Blocks of visible keys, those in [all.first, all.end).
   template <class F>
-  void for_each_block(const F& f) const {
-    const Range keys = heads_[0].band.keys({0, 1});
+  void for_each_block(Range all, const F& f) const {
+    const Range seen = heads_[0].band.keys({0, 1});
+    const Range keys{std::max(seen.first, all.first), std::min(seen.end, all.end)};
     for (Index first = keys.first / block * block; first < keys.end; first += block)
       f(Range{std::max(first, keys.first), std::min(first + block, keys.end)});
   }
@@ -78,24 +92,53 @@ class FlashDecode {
 
   void attempt() {
     start();
-    for_each_block([&](Range keys) { add_block(keys); });
+    for (Index c = 0; c < flash_detail::decode_chunks(heads_[0].key.rows); ++c) {
+      add_chunk(c, scratch_.part);
+      join(scratch_.part);
+    }
   }
   /// Returns whether a head must be computed again.
   bool scale_first_where_far() {
     bool any = false;
-    for (Index r = 0; r < count_; ++r) any |= scaled_first_[r] = !scale(r).apply && reach_[r] > scale(r).far;
+    for (Index r = 0; r < count_; ++r) any |= scaled_first_[r] = !scale(r).apply && total_[r].reach > scale(r).far;
     return any;
   }
 
-  void start() {
+  void pack_queries() const {
     for (Index r = 0; r < count_; ++r) {
       const StridedMatrix<T>& query = heads_[r].query;
       const T factor = scale(r).packed;
       for (Index d = 0; d < query.cols; ++d) scratch_.query[r * query.cols + d] = *query.at(0, d) * factor;
+    }
+  }
+  void start() {
+    pack_queries();
+    for (Index r = 0; r < count_; ++r) {
       fill_row<T, Arch>(out_[r].output.row(0), T(0), out_[r].output.cols);
       if (out_[r].weights.data) fill_row<T, Arch>(out_[r].weights.row(0), T(0), out_[r].weights.cols);
-      row_max_[r] = origin_[r] = lowest;
-      row_sum_[r] = reach_[r] = 0;
+      total_[r] = {};
+    }
+  }
+  /// A chunk's own maxima, sums and products, which enter the total as those of its blocks entered them.
+  void add_chunk(Index c, T* part) {
+    for (Index r = 0; r < count_; ++r) {
+      state_[r] = {};
+      sum_[r] = part + r * part_size() + 3;
+      fill_row<T, Arch>(sum_[r], T(0), heads_[r].value.cols);
+    }
+    constexpr Index chunk = flash_detail::decode_chunk;
+    for_each_block({c * chunk, (c + 1) * chunk}, [&](Range keys) { add_block(keys); });
+    for (Index r = 0; r < count_; ++r)
+      sum_[r][-3] = state_[r].row_max, sum_[r][-2] = state_[r].row_sum, sum_[r][-1] = state_[r].reach;
+  }
+  void join(const T* part) {
+    for (Index r = 0; r < count_; ++r, part += part_size()) {
+      const auto [old_factor, factor] = total_[r].join({part[0], part[1], part[2]}, scale(r));
+      T* const out = out_[r].output.row(0);
+      const B old(old_factor), scaled(factor);
+      map_registers<T, Arch>(out_[r].output.cols, [&](Index e, auto lane) {
+        lane.store(out + e, heed::fma(lane.load(out + e), old, lane.load(part + 3 + e) * scaled));
+      });
     }
   }
 
@@ -115,27 +158,8 @@ class FlashDecode {
       T* const row = scores(r) + at;
       std::fill(scores(r), row, lowest);
       std::fill(row + keys.size(), scores(r) + block, lowest);
-      if (scale(r).apply) scale_row<T, Arch>(row, keys.size(), scale(r).factor);
-      change_scores(heads_[r], keys, row);
+      change_decode_scores<T, Arch>(heads_[r], scale(r), keys, {.scores = row});
     }
-  }
-
-  static void change_scores(const FlashHead<T>& head, Range keys, T* row) {
-    const ScoreTerms<T>& terms = head.terms;
-    const ScorePart<T> all{.scores = row, .step = 1, .query = 0, .queries = 1, .key = keys.first, .keys = keys.size()};
-    if (terms.softcap > 0) {
-      const B cap(terms.softcap);
-      map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
-        part.store(row + j, cap * heed::tanh(part.load(row + j) / cap));
-      });
-    }
-    if (head.modifies()) head.modifier->change_row(head.modifier->score, head.place, all);
-    for (Index j = 0; j < keys.size() && terms.bias; ++j) row[j] += terms.bias_at(0, keys.first + j);
-    for (Index j = 0; j < keys.size() && terms.alibi_slope != 0; ++j)
-      row[j] = heed::fnma(terms.alibi_slope, terms.distance(0, keys.first + j), row[j]);
-    for (Index j = 0; j < keys.size() && terms.mask_pairs(); ++j)
-      if (!terms.visible(0, keys.first + j)) row[j] = lowest;
-    if (head.masks()) head.modifier->mask_row(head.modifier->mask, head.place, all);
   }
 
   void add_block(Range keys) {
@@ -152,10 +176,10 @@ class FlashDecode {
       T* const product = scratch_.product + r * cols;
       const MatrixView<const T> row(product, 1, cols);
       if (heads_[r].mask_pairs() && !all_finite<T, Arch>(row)) add_visible_values(r, keys, value);
-      T* const out = out_[r].output.row(0);
+      T* const sum = sum_[r];
       const B old_factor(factor[r]);
       map_registers<T, Arch>(cols, [&](Index e, auto part) {
-        part.store(out + e, heed::fma(part.load(out + e), old_factor, part.load(product + e)));
+        part.store(sum + e, heed::fma(part.load(sum + e), old_factor, part.load(product + e)));
       });
     }
   }
@@ -170,22 +194,17 @@ class FlashDecode {
 
   /// A block's scores become weights; returns what earlier sums are multiplied by.
   T weigh(Index r) {
-    const flash_detail::ScoreScale<T> scaled = scale(r);
-    B largest(row_max_[r]);
+    B largest(state_[r].row_max);
     for (Index j = 0; j < block; j += lanes<T, Arch>)
       largest = larger(heed::load<T, Arch>(scores(r) + j), largest);
-    const T past = origin_[r];
-    row_max_[r] = reduce_max(largest);
-    origin_[r] = scaled.apply ? row_max_[r] : row_max_[r] * scaled.exponent;
-    reach_[r] = std::max(reach_[r], std::abs(reference(r)));
-    const T sum = weigh_row(r, scaled), gap = past - reference(r);
-    const T factor = exp2_of(scaled.apply ? gap * scaled.exponent : gap);
-    row_sum_[r] = heed::fma(row_sum_[r], factor, sum);
+    const T factor = state_[r].raise(reduce_max(largest), scale(r));
+    state_[r].row_sum = heed::fma(state_[r].row_sum, factor, weigh_row(r, state_[r]));
     return factor;
   }
-  T weigh_row(Index r, const flash_detail::ScoreScale<T>& scaled) const {
+  T weigh_row(Index r, const State& state) const {
+    const flash_detail::ScoreScale<T> scaled = scale(r);
     const Exp2Nonpositive<T, Arch> exp2;
-    const B c(scaled.exponent), from(reference(r));
+    const B c(scaled.exponent), from(state.reference(scaled));
     TurnSum<T, Arch> sum;
     for_each_register<T, Arch>(
         block, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
@@ -196,49 +215,22 @@ class FlashDecode {
         });
     return sum.total();
   }
-  T reference(Index r) const { return origin_[r] == lowest ? T(0) : origin_[r]; }
-  static T exp2_of(T x) {
-    alignas(64) T lane[lanes<T, Arch>];
-    heed::store(lane, Exp2Nonpositive<T, Arch>()(B(x)));
-    return lane[0];
-  }
   void drop(Index r, Range keys) const {
     if (heads_[r].dropout.threshold == 0) return;
     for (Index j = keys.first; j < keys.end; ++j) scores(r)[j % block] *= heads_[r].dropout.factor(0, j);
   }
 
-  /// Divides by the sum, the sink joined; whether the row is empty is what the mask says.
-  void finish(Index r) {
-    const flash_detail::ScoreScale<T> scaled = scale(r);
-    const FlashHead<T>& head = heads_[r];
-    const T unit = scaled.origin_exponent();
-    T sum = row_sum_[r], origin = reference(r), factor = 1;
-    if (head.sink) {
-      const T sink = scaled.to_origin(*head.sink),
-              joined = std::max({origin_[r], sink, std::numeric_limits<T>::lowest()});
-      factor = exp2_of((origin_[r] - joined) * unit);
-      sum = heed::fma(sum, factor, exp2_of((sink - joined) * unit));
-      origin = joined;
-    }
-    inverse_[r] = factor / sum;
-    const bool empty = row_sum_[r] == 0;
-    if (empty && !head.sink) inverse_[r] = head.sees_any(0) ? std::numeric_limits<T>::quiet_NaN() : T(0);
-    scale_row<T, Arch>(out_[r].output.row(0), out_[r].output.cols, inverse_[r]);
-    if (out_[r].logsumexp)
-      out_[r].logsumexp[0] = empty ? head.empty_logsumexp() : heed::fma(origin, scaled.to_natural(), heed::log(sum));
-    if (out_[r].row_max) {
-      const T largest = scaled.apply || row_max_[r] == lowest ? row_max_[r] : row_max_[r] * scaled.factor;
-      const bool spoilt = std::isnan(sum) && largest < std::numeric_limits<T>::infinity();  // maxima pass over NaN
-      out_[r].row_max[0] = spoilt ? sum : largest;
-    }
-    if (out_[r].entropy) out_[r].entropy[0] = 0;
+  void finish() {
+    for (Index r = 0; r < count_; ++r)
+      inverse_[r] = flash_detail::finish_decode<T, Arch>(heads_[r], out_[r], scale(r), total_[r]);
+    if (!out_[0].needs_weights()) return;
+    for_each_block({0, heads_[0].key.rows}, [&](Range keys) { write_weights(keys); });
   }
   void write_weights(Range keys) {
-    if (!out_[0].needs_weights()) return;
     compute_scores(keys);
     for (Index r = 0; r < count_; ++r) {
       const FlashOutputs<T>& out = out_[r];
-      weigh_row(r, scale(r));
+      weigh_row(r, total_[r]);
       for (Index j = keys.first; j < keys.end; ++j) {
         if (!heads_[r].visible(0, j)) continue;
         const T weight = scores(r)[j % block] * inverse_[r];
@@ -253,15 +245,24 @@ class FlashDecode {
   FlashOutputs<T> out_[most];
   FlashDecodeScratch<T> scratch_{};
   Index count_ = 0;
-  T row_max_[most], origin_[most], row_sum_[most], inverse_[most];
-  T reach_[most];  // the largest origin of any block, without its sign
+  State total_[most], state_[most];  // of all keys so far, and of the chunk
+  T* sum_[most];                     // the chunk's weighted values
+  T inverse_[most];
   bool scaled_first_[most] = {};
 };
 
-/// Computes the heads that were added. One function to instantiate for programs with many callers.
+/// Computes the heads that were added. Functions to instantiate for programs with many callers.
 template <class T, class Arch = default_arch>
 void flash_decode(FlashDecode<T, Arch>& heads, const FlashDecodeScratch<T>& scratch) {
   heads.run(scratch);
+}
+template <class T, class Arch = default_arch>
+void flash_decode_chunk(FlashDecode<T, Arch>& heads, const FlashDecodeScratch<T>& scratch, Index chunk, T* part) {
+  heads.run_chunk(scratch, chunk, part);
+}
+template <class T, class Arch = default_arch>
+void flash_decode_join(FlashDecode<T, Arch>& heads, const FlashDecodeScratch<T>& scratch, const T* parts) {
+  heads.join_chunks(scratch, parts);
 }
 
 }  // namespace heed::inline HEED_ABI

@@ -6,6 +6,7 @@
 #include <heed/kernels/additive.hpp>
 #include <heed/kernels/flash_backward.hpp>
 #include <heed/kernels/flash_decode.hpp>
+#include <heed/kernels/flash_decode_backward.hpp>
 #include <heed/kernels/flash_forward.hpp>
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gru_cell.hpp>
@@ -18,8 +19,12 @@
   declare void pack_b<T>(Transpose, MatrixView<const T>, T*);                                                          \
   declare void gemm_packed<T>(Transpose, MatrixView<const T>, const T*, MatrixView<T>, Index, Accumulate);             \
   declare void flash_forward<T>(const FlashHead<T>&, const FlashOutputs<T>&, const FlashForwardScratch<T>&, Range);    \
-  declare void flash_backward<T>(const FlashHead<T>&, const FlashGradients<T>&, const FlashBackwardScratch<T>&);       \
+  declare void flash_backward<T>(const FlashHead<T>&, const FlashGradients<T>&, const FlashBackwardScratch<T>&, Range, \
+                                 Range, T*);                                                                           \
   declare void flash_decode<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&);                                         \
+  declare void flash_decode_chunk<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&, Index, T*);                        \
+  declare void flash_decode_join<T>(FlashDecode<T>&, const FlashDecodeScratch<T>&, const T*);                          \
+  declare void flash_decode_backward<T>(FlashDecodeBackward<T>&, Range, T*);                                           \
   declare T logsumexp_row<T>(const T*, Index);                                                                         \
   declare T softmax_row<T>(const T*, T*, Index, Index);                                                                \
   declare T softmax_row<T>(const T*, const bool*, T*, Index);                                                          \

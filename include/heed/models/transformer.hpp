@@ -160,6 +160,10 @@ struct Transformer {
   /// Keys of the memory behind a source's length are masked.
   MultiHeadOptions<T> source_mask(const Encoded& encoded) const { return {.mask = key_lengths(encoded.lengths)}; }
 
+  /// (target_vocab, model_dim): the output layer's own weight or the target embedding's.
+  const Tensor<T, 2>& output_weight() const {
+    return config.tied == TiedEmbeddings::none ? output.weight : target_embedding.weight;
+  }
   /// The target embedding's weight where the output layer reads with it, else null.
   template <class Model>
   static auto* tied_weight(Model& model) {

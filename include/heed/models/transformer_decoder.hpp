@@ -68,11 +68,19 @@ struct TransformerDecoder {
     for (const Layer& layer : layers) state.layers.push_back(layer.start(memory, options, steps, executor));
     return state;
   }
+  /// Every layer's weights in the order in which steps read them, made once per model.
+  using Packed = std::vector<typename Layer::Packed>;
+  Packed pack() const {
+    Packed packed;
+    for (const Layer& layer : layers) packed.push_back(layer.pack());
+    return packed;
+  }
   /// x (batch, steps, model_dim), the newest steps -> their output; the state moves on. Options as a layer's step has them.
   Tensor<T, 3> step(const Tensor<T, 3>& x, const Options& options, State& state,
-                    ExecutorRef executor = default_executor()) const {
+                    ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
     Tensor<T, 3> y = x;
-    for (std::size_t i = 0; i < layers.size(); ++i) y = layers[i].step(y, options, state.layers[i], executor);
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      y = layers[i].step(y, options, state.layers[i], executor, packed ? &(*packed)[i] : nullptr);
     return normed(std::move(y), nullptr, executor);
   }
 

@@ -10,14 +10,27 @@
 
 namespace heed::inline HEED_ABI {
 
+/// A model's weights in the order in which decoding reads them: made once per loaded model, given to the decoders. Costs
+/// their size in memory and changes no bit. The model must outlive it unchanged.
+template <class T>
+struct PackedTransformer {
+  typename TransformerDecoder<T>::Packed decoder;
+  PackedWeight<T> output;
+
+  explicit PackedTransformer(const Transformer<T>& model)
+      : decoder(model.decoder.pack()), output(Transpose::yes, View<const T, 2>(model.output_weight())) {}
+};
+
 /// A StepDecoder (models/generate.hpp) over `encoded`, one row per source at first. The model must outlive it. A step costs one
-/// pass over the decoder's weights and over the keys and values so far; reorder copies those of rows that move.
+/// pass over the decoder's weights and over the keys and values so far; reorder copies those of rows that move. packed: the
+/// same model's weights, or null to read them as they lie.
 template <class T>
 class TransformerTokenDecoder {
  public:
   TransformerTokenDecoder(const Transformer<T>& model, const typename Transformer<T>::Encoded& encoded,
-                          ExecutorRef executor = default_executor())
+                          ExecutorRef executor = default_executor(), const PackedTransformer<T>* packed = nullptr)
       : model_(model),
+        packed_(packed),
         executor_(executor),
         state_(model.decoder.start(encoded.memory, model.source_mask(encoded), 16, executor)),
         lengths_(encoded.lengths) {}
@@ -52,10 +65,12 @@ class TransformerTokenDecoder {
         .memory = {.mask = key_lengths(lengths_)}};
     if (keep_weights_) options.memory.collect_weights = &weights_;
     const Tensor<T, 3> x = model_.embed_target(ids, fed_, executor_);
-    const Tensor<T, 3> hidden = model_.decoder.step(x, options, state_, executor_);
+    const Tensor<T, 3> hidden =
+        model_.decoder.step(x, options, state_, executor_, packed_ ? &packed_->decoder : nullptr);
     ++fed_;
     logits_.resize(rows(), vocab_size());
-    model_.output.project(as_matrix(hidden), as_matrix(logits_), model_.tied_weight(model_), executor_);
+    detail::project_into<T>(as_matrix(hidden), as_matrix(model_.output_weight()), model_.output.bias.data(),
+                            as_matrix(logits_), executor_, packed_ ? &packed_->output : nullptr);
     return as_matrix(logits_);
   }
 
@@ -74,6 +89,7 @@ class TransformerTokenDecoder {
   }
 
   const Transformer<T>& model_;
+  const PackedTransformer<T>* packed_;
   ExecutorRef executor_;
   typename TransformerDecoder<T>::State state_;
   std::vector<Index> lengths_;

@@ -38,7 +38,7 @@ struct BlockNorm {
   BlockNorm() = default;
   explicit BlockNorm(const Config& config) : kind(config.kind) {
     if (kind == NormKind::rms)
-      rms = RmsNorm<T>({.size = config.size, .epsilon = config.epsilon});
+      rms = RmsNorm<T>({.shape = {config.size}, .epsilon = config.epsilon});
     else
       layer = LayerNorm<T>({.shape = {config.size},
                             .epsilon = config.epsilon,

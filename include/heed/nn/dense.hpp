@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include <heed/attention/packed_weight.hpp>
 #include <heed/attention/projection.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/tensor.hpp>
@@ -67,11 +68,16 @@ struct Dense {
     return d_x;
   }
 
-  /// x (rows, in_features) -> y (rows, out_features), overwritten; y overlaps no input.
-  void forward_into(MatrixView<const T> x, MatrixView<T> y, ExecutorRef executor = default_executor()) const {
+  /// The weight in the order in which a product reads it: for one that many steps multiply with, made once per model.
+  PackedWeight<T> pack() const { return PackedWeight<T>(Transpose::yes, View<const T, 2>(weight)); }
+
+  /// x (rows, in_features) -> y (rows, out_features), overwritten; y overlaps no input. packed: pack(), or null; it changes
+  /// no bit.
+  void forward_into(MatrixView<const T> x, MatrixView<T> y, ExecutorRef executor = default_executor(),
+                    const PackedWeight<T>* packed = nullptr) const {
     check_shape("Dense::forward", "x", Extents<2>{x.rows, x.cols}, Extents<2>{-1, in_features()});
     check_shape("Dense::forward", "y", Extents<2>{y.rows, y.cols}, Extents<2>{x.rows, out_features()});
-    detail::project_into(x, weight, bias, y, executor);
+    detail::project_into(x, as_matrix(weight), bias.size() > 0 ? bias.data() : nullptr, y, executor, packed);
   }
 
   /// d_y (rows, out_features), the forward's x (rows, in_features) -> adds to grad; d_x (rows, in_features),

@@ -40,6 +40,12 @@ struct FeedForward {
     Tensor<T, 3> x;
   };
 
+  /// The weights in the order in which products read them: for a decoder's steps, made once per model.
+  struct Packed {
+    PackedWeight<T> linear1, linear2, gate;
+  };
+  Packed pack() const { return {linear1.pack(), linear2.pack(), gated() ? gate.pack() : PackedWeight<T>()}; }
+
   static void fields(auto&& visit, auto&... self) {
     visit("linear1", self.linear1...);
     visit("linear2", self.linear2...);
@@ -70,14 +76,23 @@ struct FeedForward {
     return run_backward(d_y, cache.x, cache, grad, executor);
   }
 
-  /// forward for callers that keep x themselves.
-  Tensor<T, 3> run(const Tensor<T, 3>& x, Rng* rng, State& state, ExecutorRef executor = default_executor()) const {
-    state.hidden = linear1.forward(x, nullptr, executor);
-    if (gated()) state.gate = gate.forward(x, nullptr, executor);
+  /// forward for callers that keep x themselves. packed: pack(), or null; it changes no bit.
+  Tensor<T, 3> run(const Tensor<T, 3>& x, Rng* rng, State& state, ExecutorRef executor = default_executor(),
+                   const Packed* packed = nullptr) const {
+    check_shape("FeedForward::forward", "x", extents(x), Extents<3>{-1, -1, linear1.in_features()});
+    const Index batch = x.dimension(0), length = x.dimension(1);
+    const auto project = [&](const Dense<T>& dense, const Tensor<T, 3>& in, Tensor<T, 3>& out, const PackedWeight<T>* weight) {
+      out.resize(batch, length, dense.out_features());
+      dense.forward_into(as_matrix(in), as_matrix(out), executor, weight);
+    };
+    project(linear1, x, state.hidden, packed ? &packed->linear1 : nullptr);
+    if (gated()) project(gate, x, state.gate, packed ? &packed->gate : nullptr);
     Tensor<T, 3> active = activated(state, executor);
     if (gated()) multiply(active, state.hidden, executor);
     if (rng) active = dropout.forward(active, rng, &state.dropout, SequenceAxes::batch_step, executor);
-    return linear2.forward(active, nullptr, executor);
+    Tensor<T, 3> y;
+    project(linear2, active, y, packed ? &packed->linear2 : nullptr);
+    return y;
   }
   /// backward for callers that keep x themselves.
   Tensor<T, 3> run_backward(const Tensor<T, 3>& d_y, const Tensor<T, 3>& x, const State& state, FeedForward& grad,

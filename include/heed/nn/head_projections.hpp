@@ -87,16 +87,35 @@ struct HeadProjections {
     return which == HeadInput::query ? sizes.query_out : which == HeadInput::key ? sizes.key_out : sizes.value_out;
   }
 
-  /// x (batch, length, in), contiguous -> the first `length` steps of y (batch, steps, out).
-  void forward_into(HeadInput which, const View<const T, 3>& x, const View<T, 3>& y, ExecutorRef executor) const {
+  /// The rows of one of the three, in the weight of all or in its own, and its part of the bias, null without.
+  MatrixView<T> weight(HeadInput which) { return weight_of(*this, which); }
+  T* bias(HeadInput which) { return bias_of(*this, which); }
+
+  /// The weights in the order in which products read them, made once per model.
+  struct Packed {
+    PackedWeight<T> query, key, value;
+    const PackedWeight<T>& operator()(HeadInput which) const {
+      return which == HeadInput::query ? query : which == HeadInput::key ? key : value;
+    }
+  };
+  Packed pack() const {
+    const auto one = [&](HeadInput which) {
+      const auto weight = weight_of(*this, which);
+      return PackedWeight<T>(Transpose::yes, View<const T, 2>(weight.data, {weight.rows, weight.cols}, {weight.stride, 1}));
+    };
+    return {one(HeadInput::query), one(HeadInput::key), one(HeadInput::value)};
+  }
+
+  /// x (batch, length, in), contiguous -> the first `length` steps of y (batch, steps, out). packed: pack(), or null; it
+  /// changes no bit.
+  void forward_into(HeadInput which, const View<const T, 3>& x, const View<T, 3>& y, ExecutorRef executor,
+                    const Packed* packed = nullptr) const {
     const Index batch = x.dimension(0), length = x.dimension(1), parts = y.dimension(1) == length ? 1 : batch;
     const Index rows = batch * length / std::max<Index>(parts, 1);
     for (Index p = 0; p < parts && rows > 0; ++p) {
       const MatrixView<T> target(y.data + p * y.stride(0), rows, out(which), y.stride(1));
-      const T* const bias = bias_of(*this, which);
-      for (Index i = 0; bias && i < rows; ++i) std::copy_n(bias, target.cols, target.row(i));
-      matmul<T>(Transpose::no, MatrixView<const T>(x.data + p * x.stride(0), rows, x.dimension(2)), Transpose::yes,
-                weight_of(*this, which), target, bias ? Accumulate::yes : Accumulate::no, executor);
+      detail::project_into<T>(MatrixView<const T>(x.data + p * x.stride(0), rows, x.dimension(2)), weight_of(*this, which),
+                              bias_of(*this, which), target, executor, packed ? &(*packed)(which) : nullptr);
     }
   }
 
@@ -105,7 +124,7 @@ struct HeadProjections {
                      const MatrixView<T>& d_x, Accumulate accumulate, ExecutorRef executor) const {
     Tensor<T, 2> storage;
     matmul<T>(Transpose::no, d_y, Transpose::no, weight_of(*this, which), d_x, accumulate, executor);
-    matmul<T>(Transpose::yes, d_y, Transpose::no, detail::read_rows(x, d_y, storage), grad.weight_of(grad, which),
+    matmul<T>(Transpose::yes, d_y, Transpose::no, detail::read_rows(x, d_y, storage), weight_of(grad, which),
               Accumulate::yes, executor);
     if (T* const d_bias = bias_of(grad, which)) add_rows<T>(d_y, d_bias, executor);
   }

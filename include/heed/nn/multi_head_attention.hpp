@@ -45,6 +45,13 @@ struct MultiHeadAttention {
     View<const T, 3> query, key, value;
   };
 
+  /// The weights in the order in which products read them: for a decoder's steps, made once per model.
+  struct Packed {
+    typename HeadProjections<T>::Packed in_proj;
+    PackedWeight<T> out_proj;
+  };
+  Packed pack() const { return {in_proj.pack(), out_proj.pack()}; }
+
   static void fields(auto&& visit, auto&... self) {
     visit("", self.in_proj...);
     visit("bias_k", self.bias_k..., Role::no_decay);
@@ -109,12 +116,12 @@ struct MultiHeadAttention {
 
   /// key (batch, key_length, key_dim), value (batch, key_length, memory_dim) -> memory, turned where options.rotary says.
   void project_memory(const View<const T, 3>& key, const View<const T, 3>& value, const MultiHeadOptions<T>& options,
-                      Memory& memory, ExecutorRef executor = default_executor()) const {
+                      Memory& memory, ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
     const Index batch = key.dimension(0), length = key.dimension(1), all = length + config.extra_keys.count();
     const auto project = [&](HeadInput which, const View<const T, 3>& x, const Tensor<T, 3>& learned, Tensor<T, 3>& y) {
       const Index width = in_proj.out(which);
       y.resize(batch, all, width);
-      in_proj.forward_into(which, x, y, executor);
+      in_proj.forward_into(which, x, y, executor, packed ? &packed->in_proj : nullptr);
       for (Index b = 0; b < batch; ++b) {
         T* const extra = y.data() + (b * all + length) * width;
         std::copy_n(learned.data(), learned.size(), extra);
@@ -132,10 +139,10 @@ struct MultiHeadAttention {
   }
 
   /// Attention of query (batch, query_length, model_dim) to the keys and values of a Memory or a KeyValueCache. state keeps
-  /// what a backward needs besides the memory.
+  /// what a backward needs besides the memory. packed: pack(), or null; it changes no bit.
   MultiHeadResult<T> read(const View<const T, 3>& query, const View<const T, 4>& key, const View<const T, 4>& value,
                           const MultiHeadOptions<T>& options, State& state,
-                          ExecutorRef executor = default_executor()) const {
+                          ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
     const Index batch = query.dimension(0), length = query.dimension(1), key_length = key.dimension(2);
     const detail::WidenedScores<T> scores("MultiHeadAttention::forward", options.mask, options.bias,
                                           {batch, config.heads, length, key_length}, config.extra_keys.count());
@@ -144,7 +151,7 @@ struct MultiHeadAttention {
     state.query.resize(batch, length, in_proj.out(HeadInput::query));
     state.attended.resize(batch, length, out_proj.in_features());
     state.logsumexp.resize(batch, config.heads, length);
-    in_proj.forward_into(HeadInput::query, query, state.query, executor);
+    in_proj.forward_into(HeadInput::query, query, state.query, executor, packed ? &packed->in_proj : nullptr);
     detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(state.query, config.heads), options, executor);
     MultiHeadResult<T> result;
     AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads),
@@ -158,7 +165,9 @@ struct MultiHeadAttention {
     workspace.reset();
     attend_into<T>(target, heads, key, value, attention, workspace, executor);
     if (options.collect_weights) options.collect_weights->push_back(result.weights);
-    result.output = out_proj.forward(state.attended, nullptr, executor);
+    result.output.resize(batch, length, out_proj.out_features());
+    out_proj.forward_into(as_matrix(std::as_const(state.attended)), as_matrix(result.output), executor,
+                          packed ? &packed->out_proj : nullptr);
     return result;
   }
 

@@ -117,22 +117,33 @@ struct TransformerDecoderLayer {
     multihead_attn.project_memory(memory, memory, options, state.memory, executor);
     return state;
   }
+  /// The weights in the order in which steps read them, made once per model.
+  struct Packed {
+    typename MultiHeadAttention<T>::Packed self_attn, multihead_attn;
+    typename FeedForward<T>::Packed feed_forward;
+  };
+  Packed pack() const { return {self_attn.pack(), multihead_attn.pack(), feed_forward.pack()}; }
+
   /// x (batch, steps, model_dim), the newest steps -> their output; the state moves on. options.self.mask is over (batch,
-  /// heads, steps, steps so far): causal(Corner::bottom_right) where steps is more than 1.
+  /// heads, steps, steps so far): causal(Corner::bottom_right) where steps is more than 1. packed: pack(), or null; it changes
+  /// no bit.
   Tensor<T, 3> step(const Tensor<T, 3>& x, const Options& options, State& state,
-                    ExecutorRef executor = default_executor()) const {
+                    ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
+    const auto* const own = packed ? &packed->self_attn : nullptr;
     const auto attend = [&](const Tensor<T, 3>& in) {
-      self_attn.project_memory(in, in, options.self, state.self_attn, executor);
+      self_attn.project_memory(in, in, options.self, state.self_attn, executor, own);
       state.past.append(self_attn.keys(state.self_attn), self_attn.values(state.self_attn));
-      return self_attn.read(in, state.past.key(), state.past.value(), options.self, state.self_attn, executor).output;
+      return self_attn.read(in, state.past.key(), state.past.value(), options.self, state.self_attn, executor, own).output;
     };
     const auto read = [&](const Tensor<T, 3>& in) {
       return multihead_attn
           .read(in, multihead_attn.keys(state.memory), multihead_attn.values(state.memory), options.memory,
-                state.multihead_attn, executor)
+                state.multihead_attn, executor, packed ? &packed->multihead_attn : nullptr)
           .output;
     };
-    const auto feed = [&](const Tensor<T, 3>& in) { return feed_forward.run(in, nullptr, state.feed_forward, executor); };
+    const auto feed = [&](const Tensor<T, 3>& in) {
+      return feed_forward.run(in, nullptr, state.feed_forward, executor, packed ? &packed->feed_forward : nullptr);
+    };
     const Tensor<T, 3> attended = norm1.forward(x, attend, nullptr, state.norm1, executor);
     return norm3.forward(norm2.forward(attended, read, nullptr, state.norm2, executor), feed, nullptr, state.norm3,
                          executor);
