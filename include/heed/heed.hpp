@@ -1,6 +1,7 @@
 #pragma once
 // Everything from core to train. text/, io/ and distributed/ are included by name.
 
+#include <heed/attention/adaptive_span.hpp>
 #include <heed/attention/additive_read.hpp>
 #include <heed/attention/additive_score.hpp>
 #include <heed/attention/attend_paged.hpp>
@@ -17,6 +18,7 @@
 #include <heed/attention/flash_head.hpp>
 #include <heed/attention/gated_linear_attention.hpp>
 #include <heed/attention/key_value_cache.hpp>
+#include <heed/attention/learned_temperature.hpp>
 #include <heed/attention/linear_attention.hpp>
 #include <heed/attention/linear_recurrence.hpp>
 #include <heed/attention/local_luong.hpp>
@@ -33,6 +35,7 @@
 #include <heed/attention/position.hpp>
 #include <heed/attention/projection.hpp>
 #include <heed/attention/ragged.hpp>
+#include <heed/attention/rollout.hpp>
 #include <heed/attention/rotary.hpp>
 #include <heed/attention/run_backward.hpp>
 #include <heed/attention/run_decode.hpp>
@@ -102,8 +105,11 @@
 #include <heed/nn/bahdanau_decoder.hpp>
 #include <heed/nn/bahdanau_decoder_block.hpp>
 #include <heed/nn/batch_norm.hpp>
+#include <heed/nn/bidirectional_flow.hpp>
 #include <heed/nn/block_norm.hpp>
+#include <heed/nn/co_attention.hpp>
 #include <heed/nn/conv.hpp>
+#include <heed/nn/conv_s2s_block.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/dropout.hpp>
 #include <heed/nn/elementwise_loss.hpp>
@@ -116,6 +122,7 @@
 #include <heed/nn/gru_sequence.hpp>
 #include <heed/nn/gru_sequence_block.hpp>
 #include <heed/nn/head_projections.hpp>
+#include <heed/nn/image_attention.hpp>
 #include <heed/nn/initialize.hpp>
 #include <heed/nn/layer_norm.hpp>
 #include <heed/nn/loss.hpp>

@@ -29,7 +29,8 @@ struct Step {
     const auto units = static_cast<std::size_t>(rows * hidden);
     for (std::vector<T>* const x : {&gates, &state, &cell, &d_next, &d_next_cell}) {
       x->resize(x == &gates ? 4 * units : units);
-      for (std::size_t i = 0; i < x->size(); ++i) (*x)[i] = T(0.37 * static_cast<double>((i * 31 + x->size()) % 17) - 3);
+      for (std::size_t i = 0; i < x->size(); ++i)
+        (*x)[i] = T(0.37 * static_cast<double>((i * 31 + x->size()) % 17) - 3);
     }
     next = next_cell = d_state = d_cell = std::vector<T>(units, T(7));
     d_gates.assign(4 * units, T(7));
@@ -62,8 +63,8 @@ struct Step {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("an LSTM step and its gradients match the definition and its central differences", "[kernels]", float,
-                   double) {
+TEMPLATE_TEST_CASE("an LSTM step and its gradients match the definition and its central differences", "[kernels]",
+                   float, double) {
   using T = TestType;
   const Index hidden = GENERATE(1, 7, 64, 65);
   Step<T> step(3, hidden);
@@ -82,7 +83,8 @@ TEMPLATE_TEST_CASE("an LSTM step and its gradients match the definition and its 
         std::array<double, 5> above = in, below = in;
         above[k] += 1e-5, below[k] -= 1e-5;
         const auto high = textbook(above), low = textbook(below);
-        const double slope = (double(step.d_next[u]) * (high[0] - low[0]) + double(step.d_next_cell[u]) * (high[1] - low[1])) / 2e-5;
+        const double slope =
+            (double(step.d_next[u]) * (high[0] - low[0]) + double(step.d_next_cell[u]) * (high[1] - low[1])) / 2e-5;
         const double found = double(k < 4 ? step.d_gates[step.gate(row, Index(k), j)] : step.d_cell[u]);
         worst_gradient = std::max(worst_gradient, heed_test::error(found, slope));
       }

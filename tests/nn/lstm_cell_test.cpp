@@ -46,10 +46,8 @@ TEST_CASE("an LSTM cell refuses what does not fit, before it writes", "[nn]") {
     cell.step_into({heed::as_matrix(h), heed::as_matrix(c)}, heed::as_matrix(std::as_const(in)),
                    {heed::as_matrix(std::as_const(state)), heed::as_matrix(std::as_const(memory))}, space);
   };
-  CHECK_THROWS_WITH(step(wide, state, memory, workspace),
-                    "LstmCell::step_into: x has shape (2, 4), wanted (any, 3)");
-  CHECK_THROWS_WITH(step(x, x, memory, workspace),
-                    "LstmCell::step_into: out.state has shape (2, 3), wanted (2, 4)");
+  CHECK_THROWS_WITH(step(wide, state, memory, workspace), "LstmCell::step_into: x has shape (2, 4), wanted (any, 3)");
+  CHECK_THROWS_WITH(step(x, x, memory, workspace), "LstmCell::step_into: out.state has shape (2, 3), wanted (2, 4)");
   CHECK_THROWS_AS(step(x, state, memory, small), heed::Error);
   CHECK(state(1, 3) == 0);
 }

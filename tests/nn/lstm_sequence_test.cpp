@@ -47,8 +47,8 @@ TEST_CASE("a masked step keeps both states, and padding changes no bit of result
   CHECK(same(a.output, b.output));
   CHECK(same(a.last.cell, b.last.cell));
   CHECK(same(d_a.x, d_b.x));
-  heed::for_each_parameter(
-      [&](std::string_view, heed::Role, const auto& p, const auto& q) { CHECK(same(p, q)); }, grad_a, grad_b);
+  heed::for_each_parameter([&](std::string_view, heed::Role, const auto& p, const auto& q) { CHECK(same(p, q)); },
+                           grad_a, grad_b);
   const auto cut = lstm.forward(heed_test::sample_of(x, 2, 2, 0.0f));
   for (Index u = 0; u < 5; ++u) {
     CHECK(heed_test::same_bits(a.last.state(0, 2, u), cut.last.state(0, 0, u)));
@@ -71,11 +71,9 @@ TEST_CASE("an LSTM's bits depend on no number of threads, and a sample's on no b
   const auto d = lstm.backward(d_output, nullptr, cache, grad, serial);
   const auto d_three = lstm.backward(d_output, nullptr, cache_three, grad_three, pool);
   CHECK(heed_test::all_same_bits(heed::flat(d.x), heed::flat(d_three.x)));
-  heed::for_each_parameter(
-      [](std::string_view, heed::Role, const auto& p, const auto& q) {
-        CHECK(heed_test::all_same_bits(heed::flat(p), heed::flat(q)));
-      },
-      grad, grad_three);
+  heed::for_each_parameter([](std::string_view, heed::Role, const auto& p,
+                              const auto& q) { CHECK(heed_test::all_same_bits(heed::flat(p), heed::flat(q))); },
+                           grad, grad_three);
   const auto alone = lstm.forward(heed_test::sample_of(x, 17, 6, 0.0f));
   for (Index t = 0; t < 6; ++t) {
     for (Index u = 0; u < 10; ++u) CHECK(heed_test::same_bits(alone.output(0, t, u), one.output(17, t, u)));

@@ -42,18 +42,56 @@ TEST_CASE("pooling gives PyTorch's numbers with strides and paddings", "[nn]") {
   const heed::PoolingConfig<2> config{.kernel = {3, 2}, .stride = heed::Extents<2>{2, 2}, .padding = {1, 1}};
   auto of_inputs = config;
   of_inputs.count = heed::PoolingCount::inputs;
-  const std::vector<double> largest = {-0.75, 1, 1.25, 1.5, 0.75, 1,
-      1.25, 1.5, 1.5, 1, 1.25, 0.5,
-      -0.25, 1.5, 1, 1.25, 1.25, 1.5,
-      1, 0.25, 1.25, 1.5, 0.75, 1};
-  const std::vector<double> mean = {-0.375, -0.0833333333333333, 0.0833333333333333, 0.375, 0, -0.0833333333333333,
-      0.166666666666667, 0.0416666666666667, 0.375, -0.208333333333333, -0.0416666666666667, 0.0416666666666667,
-      -0.208333333333333, 0.25, -0.125, 0, 0.25, 0.416666666666667,
-      -0.416666666666667, -0.25, 0, 0.125, -0.25, 0.208333333333333};
-  const std::vector<double> mean_of_inputs = {-1.125, -0.125, 0.125, 1.125, 0, -0.0833333333333333,
-      0.166666666666667, 0.0833333333333333, 1.125, -0.3125, -0.0625, 0.125,
-      -0.625, 0.375, -0.1875, 0, 0.5, 0.416666666666667,
-      -0.416666666666667, -0.5, 0, 0.1875, -0.375, 0.625};
+  const std::vector<double> largest = {-0.75, 1,   1.25, 1.5,  0.75, 1,   1.25, 1.5,  1.5,  1,   1.25, 0.5,
+                                       -0.25, 1.5, 1,    1.25, 1.25, 1.5, 1,    0.25, 1.25, 1.5, 0.75, 1};
+  const std::vector<double> mean = {-0.375,
+                                    -0.0833333333333333,
+                                    0.0833333333333333,
+                                    0.375,
+                                    0,
+                                    -0.0833333333333333,
+                                    0.166666666666667,
+                                    0.0416666666666667,
+                                    0.375,
+                                    -0.208333333333333,
+                                    -0.0416666666666667,
+                                    0.0416666666666667,
+                                    -0.208333333333333,
+                                    0.25,
+                                    -0.125,
+                                    0,
+                                    0.25,
+                                    0.416666666666667,
+                                    -0.416666666666667,
+                                    -0.25,
+                                    0,
+                                    0.125,
+                                    -0.25,
+                                    0.208333333333333};
+  const std::vector<double> mean_of_inputs = {-1.125,
+                                              -0.125,
+                                              0.125,
+                                              1.125,
+                                              0,
+                                              -0.0833333333333333,
+                                              0.166666666666667,
+                                              0.0833333333333333,
+                                              1.125,
+                                              -0.3125,
+                                              -0.0625,
+                                              0.125,
+                                              -0.625,
+                                              0.375,
+                                              -0.1875,
+                                              0,
+                                              0.5,
+                                              0.416666666666667,
+                                              -0.416666666666667,
+                                              -0.5,
+                                              0,
+                                              0.1875,
+                                              -0.375,
+                                              0.625};
   CHECK(heed_test::all_close(heed::flat(MaxPool2d<double>(config).forward(x)), largest));
   CHECK(heed_test::all_close(heed::flat(AveragePool2d<double>(config).forward(x)), mean));
   CHECK(heed_test::all_close(heed::flat(AveragePool2d<double>(of_inputs).forward(x)), mean_of_inputs));
@@ -61,7 +99,8 @@ TEST_CASE("pooling gives PyTorch's numbers with strides and paddings", "[nn]") {
 
 TEST_CASE("pooling's gradients equal central differences, windows that overlap too", "[nn]") {
   const auto count = GENERATE(heed::PoolingCount::all, heed::PoolingCount::inputs);
-  const heed::PoolingConfig<2> two{.kernel = {3, 2}, .stride = heed::Extents<2>{1, 2}, .padding = {1, 1}, .count = count};
+  const heed::PoolingConfig<2> two{
+      .kernel = {3, 2}, .stride = heed::Extents<2>{1, 2}, .padding = {1, 1}, .count = count};
   const heed::PoolingConfig<1> one{.kernel = {3}, .count = count};
   const auto x = random_tensor<double>(1, 2, 2, 5, 4);
   check_gradients(MaxPool2d<double>(two), x);
@@ -90,7 +129,8 @@ TEST_CASE("pooling has the same bits for any number of threads", "[nn]") {
   const auto x = random_tensor<float>(1, 4, 5, 9, 9);
   heed::Serial serial;
   heed::ThreadPool threads(3);
-  CHECK(heed_test::all_same_bits(heed::flat(pool.forward(x, nullptr, serial)), heed::flat(pool.forward(x, nullptr, threads))));
+  CHECK(heed_test::all_same_bits(heed::flat(pool.forward(x, nullptr, serial)),
+                                 heed::flat(pool.forward(x, nullptr, threads))));
 }
 
 TEST_CASE("pooling refuses what does not fit", "[nn]") {

@@ -23,7 +23,8 @@ TEST_CASE("precision, recall and F1 per class are what a pencil gives", "[train]
   CHECK(matrix.correct() == 5);
   CHECK(matrix.accuracy() == Approx(5.0 / 9));
   CHECK(matrix.counts(0, 1) == 2);
-  const heed::ClassScores zero = matrix.scores(0), one = matrix.scores(1), two = matrix.scores(2), three = matrix.scores(3);
+  const heed::ClassScores zero = matrix.scores(0), one = matrix.scores(1), two = matrix.scores(2),
+                          three = matrix.scores(3);
   CHECK(zero.precision == 1);
   CHECK(zero.recall == Approx(1.0 / 3));
   CHECK(zero.f1 == Approx(0.5));

@@ -1,8 +1,8 @@
 #pragma once
 // Convolutions as matrix products: the inputs under a kernel, one column per output position, and the way back.
 //   K. Chellapilla, S. Puri, P. Simard, "High Performance Convolutional Neural Networks for Document Processing", 2006.
-// Positions run over output rows, then columns; a column's rows over channels, kernel rows, kernel columns, the order of a weight
-// (out, channels, kernel height, kernel width). A convolution over one axis has height 1.
+// Positions run over output rows, then columns; a column's rows over channels, kernel rows, kernel columns, the order
+// of a weight (out, channels, kernel height, kernel width). A convolution over one axis has height 1.
 
 #include <algorithm>
 
@@ -43,8 +43,8 @@ struct WindowShape {
 
 namespace im2col_detail {
 
-/// Calls body(row, input row or -1 for padding, k, first position of the part, output columns [begin, end)) for every part of
-/// positions [first, first + count) that lies in one output row.
+/// Calls body(row, input row or -1 for padding, k, first position of the part, output columns [begin, end)) for every
+/// part of positions [first, first + count) that lies in one output row.
 template <class Body>
 void for_each_part(const WindowShape& shape, Index row, Index first, Index count, const Body& body) {
   const Index taps = shape.height.kernel * shape.width.kernel;
@@ -61,8 +61,8 @@ void for_each_part(const WindowShape& shape, Index row, Index first, Index count
 
 }  // namespace im2col_detail
 
-/// x -> columns (shape.rows(), count) of positions [first, first + count): rows [first_row, first_row + row_count) of them.
-/// Padding is 0.
+/// x -> columns (shape.rows(), count) of positions [first, first + count): rows [first_row, first_row + row_count) of
+/// them. Padding is 0.
 template <class T>
 void im2col(const WindowShape& shape, const T* x, Index first, const MatrixView<T>& columns, Index first_row,
             Index row_count) {

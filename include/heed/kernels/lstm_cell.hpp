@@ -1,13 +1,14 @@
 #pragma once
 // The elementwise part of one step of a long short-term memory, forward and backward, for a batch of rows. The products
 // with the weights are the caller's. Gates lie in torch's order i, f, g, o; H is hidden_dim.
-//   S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; forget gate: F. Gers et al., "Learning to Forget", 2000.
+//   S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; forget gate: F. Gers et al., "Learning to Forget",
+//   2000.
 //
 //   i, f, o = sigmoid(a_i, a_f, a_o)      g = tanh(a_g)      c' = f c + i g      h' = o tanh(c')
 //
-// where a = W_ih x + b_ih + W_hh h + b_hh. Everything is computed in T, element by element: no row and no unit depends on
-// another. Rows that are not active keep both states and pass their gradients on. No view may overlap another unless its
-// description says so.
+// where a = W_ih x + b_ih + W_hh h + b_hh. Everything is computed in T, element by element: no row and no unit depends
+// on another. Rows that are not active keep both states and pass their gradients on. No view may overlap another unless
+// its description says so.
 
 #include <algorithm>
 
@@ -19,13 +20,13 @@ namespace heed::inline HEED_ABI {
 /// One forward step.
 template <Real T>
 struct LstmStepForward {
-  MatrixView<const T> gates;      ///< (rows, 4H): a
-  MatrixView<const T> state;      ///< (rows, H): h, read in rows that are not active
-  MatrixView<const T> cell;       ///< (rows, H): c
-  MatrixView<T> next;             ///< (rows, H), written: h'; may be state
-  MatrixView<T> next_cell;        ///< (rows, H), written: c'; may be cell
-  MatrixView<T> saved;            ///< (rows, 5H), written: i, f, g, o and tanh(c'), for backward; data null: not kept
-  const bool* active = nullptr;   ///< (rows): rows that take this step; null: all
+  MatrixView<const T> gates;     ///< (rows, 4H): a
+  MatrixView<const T> state;     ///< (rows, H): h, read in rows that are not active
+  MatrixView<const T> cell;      ///< (rows, H): c
+  MatrixView<T> next;            ///< (rows, H), written: h'; may be state
+  MatrixView<T> next_cell;       ///< (rows, H), written: c'; may be cell
+  MatrixView<T> saved;           ///< (rows, 5H), written: i, f, g, o and tanh(c'), for backward; data null: not kept
+  const bool* active = nullptr;  ///< (rows): rows that take this step; null: all
 };
 
 /// One backward step of what a forward step saved.
@@ -36,9 +37,10 @@ struct LstmStepBackward {
   MatrixView<const T> d_next;       ///< (rows, H)
   MatrixView<const T> d_next_cell;  ///< (rows, H)
   MatrixView<T> d_gates;            ///< (rows, 4H), written; exactly 0 in rows that are not active
-  MatrixView<T> d_state;  ///< (rows, H), written: 0, or d_next in rows that are not active; may be d_next. The caller adds
-                          ///< W_hh^T d_gates
-  MatrixView<T> d_cell;   ///< (rows, H), written: f dc'; may be d_next_cell
+  MatrixView<T>
+      d_state;  ///< (rows, H), written: 0, or d_next in rows that are not active; may be d_next. The caller adds
+                ///< W_hh^T d_gates
+  MatrixView<T> d_cell;          ///< (rows, H), written: f dc'; may be d_next_cell
   const bool* active = nullptr;  ///< (rows), as in the forward step
 };
 

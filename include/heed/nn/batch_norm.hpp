@@ -1,7 +1,8 @@
 #pragma once
-// Batch normalisation: every channel to mean 0 and variance 1 over the batch and all positions, then scaled and shifted.
-//   S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate Shift",
-//   ICML 2015, algorithms 1 and 2. Names are PyTorch's BatchNorm1d and BatchNorm2d.
+// Batch normalisation: every channel to mean 0 and variance 1 over the batch and all positions, then scaled and
+// shifted.
+//   S. Ioffe, C. Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
+//   Shift", ICML 2015, algorithms 1 and 2. Names are PyTorch's BatchNorm1d and BatchNorm2d.
 
 #include <cmath>
 #include <string>
@@ -16,7 +17,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// Which statistics a call normalises with: its own batch's (training), or the running ones (evaluation, or a frozen layer).
+/// Which statistics a call normalises with: its own batch's (training), or the running ones (evaluation, or a frozen
+/// layer).
 enum class Statistics { running, batch };
 
 /// Which variance the running one averages: divided by n - 1 (torch), or by n (Keras).
@@ -52,8 +54,8 @@ struct BatchNorm {
   }
 
   BatchNorm() = default;
-  /// Weight 1, bias 0, running mean 0, running variance 1. Throws heed::Error for fewer than one channel, and an epsilon or
-  /// momentum outside its range.
+  /// Weight 1, bias 0, running mean 0, running variance 1. Throws heed::Error for fewer than one channel, and an
+  /// epsilon or momentum outside its range.
   explicit BatchNorm(const Config& config)
       : epsilon(config.epsilon), momentum(config.momentum), running_variance(config.running_variance) {
     check(config.channels > 0,
@@ -68,16 +70,17 @@ struct BatchNorm {
 
   Index channels() const { return weight.size(); }
 
-  /// x (batch, channels, axes...) -> y of x's shape. With Statistics::batch samples depend on each other. cache null: no
-  /// backward and no update will follow. Throws heed::Error on another number of channels, and for statistics of a batch with
-  /// fewer than two elements per channel.
+  /// x (batch, channels, axes...) -> y of x's shape. With Statistics::batch samples depend on each other. cache null:
+  /// no backward and no update will follow. Throws heed::Error on another number of channels, and for statistics of a
+  /// batch with fewer than two elements per channel.
   template <int Rank>
   Tensor<T, Rank> forward(const Tensor<T, Rank>& x, Statistics statistics = Statistics::running, Cache* cache = nullptr,
                           ExecutorRef executor = default_executor()) const {
     const Layout layout("BatchNorm::forward", "x", *this, extents(x));
     const Index count = layout.batch * layout.inner;
     check(statistics == Statistics::running || count > 1, [&] {
-      return "BatchNorm::forward: x has " + std::to_string(count) + " elements per channel, wanted at least 2 for the batch's statistics";
+      return "BatchNorm::forward: x has " + std::to_string(count) +
+             " elements per channel, wanted at least 2 for the batch's statistics";
     });
     Cache local;
     Cache& c = cache ? *cache : local;
@@ -131,12 +134,14 @@ struct BatchNorm {
     return d_x;
   }
 
-  /// Moves the running statistics towards those of the batch that `cache` is of; a call with the running ones leaves them.
+  /// Moves the running statistics towards those of the batch that `cache` is of; a call with the running ones leaves
+  /// them.
   void update(const Cache& cache) {
     check_extent("BatchNorm::update", "cache.mean", "size", cache.mean.size(), channels());
     if (cache.statistics == Statistics::running) return;
     const auto n = static_cast<double>(cache.count);
-    const T factor = static_cast<T>(running_variance == RunningVariance::unbiased ? n / (n - 1) : 1), share = T(momentum);
+    const T factor = static_cast<T>(running_variance == RunningVariance::unbiased ? n / (n - 1) : 1),
+            share = T(momentum);
     for (Index c = 0; c < channels(); ++c) {
       running_mean(c) = fma(share, cache.mean(c) - running_mean(c), running_mean(c));
       running_var(c) = fma(share, cache.variance(c) * factor - running_var(c), running_var(c));
@@ -151,7 +156,8 @@ struct BatchNorm {
     template <std::size_t Rank>
     Layout(const char* function, const char* argument, const BatchNorm& norm, const std::array<Index, Rank>& shape) {
       static_assert(Rank >= 2);
-      check(norm.channels() > 0, [&] { return std::string(function) + ": the layer has no channels, wanted BatchNorm(Config)"; });
+      check(norm.channels() > 0,
+            [&] { return std::string(function) + ": the layer has no channels, wanted BatchNorm(Config)"; });
       std::array<Index, Rank> wanted;
       wanted.fill(-1);
       wanted[1] = norm.channels();

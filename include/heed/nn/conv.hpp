@@ -1,7 +1,7 @@
 #pragma once
 // Convolution (cross-correlation, as everywhere in the field) over one or two axes: y = weight * x + bias.
-//   Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998; computed as matrix products over the
-//   inputs under the kernel (kernels/im2col.hpp), a block of output positions at a time.
+//   Y. LeCun et al., "Gradient-Based Learning Applied to Document Recognition", 1998; computed as matrix products over
+//   the inputs under the kernel (kernels/im2col.hpp), a block of output positions at a time.
 // Layout and parameter names are PyTorch's Conv1d and Conv2d.
 
 #include <algorithm>
@@ -29,7 +29,8 @@ struct Conv {
     Extents<Axes> dilation = repeated<Axes>(1);
     Index groups = 1;  // output channels of group g read the input channels of group g only
     Bias bias = Bias::yes;
-    std::optional<Extents<Axes>> padding_behind = {};  // another padding behind: kernel - 1 before and 0 behind is causal
+    // another padding behind: kernel - 1 before and 0 behind is causal
+    std::optional<Extents<Axes>> padding_behind = {};
   };
 
   Tensor<T, Axes + 2> weight;  // (out_channels, in_channels / groups, kernel...)
@@ -48,8 +49,8 @@ struct Conv {
   }
 
   Conv() = default;
-  /// Weight and bias uniform in +-1/sqrt(inputs of one output), as PyTorch starts them. Throws heed::Error for sizes below 1 and
-  /// channels that the groups do not divide.
+  /// Weight and bias uniform in +-1/sqrt(inputs of one output), as PyTorch starts them. Throws heed::Error for sizes
+  /// below 1 and channels that the groups do not divide.
   Conv(const Config& config, Rng& rng)
       : window{config.kernel, config.stride, config.dilation, config.padding,
                config.padding_behind.value_or(config.padding)},
@@ -57,7 +58,8 @@ struct Conv {
     const auto divides = [&](Index channels) { return channels > 0 && groups > 0 && channels % groups == 0; };
     check(divides(config.in_channels) && divides(config.out_channels), [&] {
       return "Conv: in_channels is " + std::to_string(config.in_channels) + " and out_channels " +
-             std::to_string(config.out_channels) + ", wanted positive multiples of groups, which is " + std::to_string(groups);
+             std::to_string(config.out_channels) + ", wanted positive multiples of groups, which is " +
+             std::to_string(groups);
     });
     window.check_sizes("Conv");
     Extents<Axes + 2> shape{config.out_channels, config.in_channels / groups};
@@ -72,9 +74,9 @@ struct Conv {
   Index out_channels() const { return weight.dimension(0); }
 
   /// x (batch, in_channels, axes...) -> y (batch, out_channels, output axes...), where an axis of n gives
-  /// (n + paddings - dilation (kernel - 1) - 1) / stride + 1. cache null: inference. Each y is one chain of fused multiply-adds
-  /// over channels and kernel that starts from the bias. Throws heed::Error on another number of channels and where the kernel
-  /// does not fit.
+  /// (n + paddings - dilation (kernel - 1) - 1) / stride + 1. cache null: inference. Each y is one chain of fused
+  /// multiply-adds over channels and kernel that starts from the bias. Throws heed::Error on another number of channels
+  /// and where the kernel does not fit.
   Tensor<T, Axes + 2> forward(const Tensor<T, Axes + 2>& x, Cache* cache = nullptr,
                               ExecutorRef executor = default_executor()) const {
     const Plan plan("Conv::forward", *this, extents(x));
@@ -86,9 +88,10 @@ struct Conv {
       for (Index c = 0; c < out.rows; ++c) {
         std::fill_n(out.row(c), out.cols, bias.size() > 0 ? bias(image % groups * out.rows + c) : T(0));
       }
-      detail::gemm_here<T>(Transpose::no, weight_of(weight, image % groups), Transpose::no,
-                           plan.columns(x.data() + image * plan.shape.input_size(), plan.first(block), plan.count(block)),
-                           out, Accumulate::yes);
+      detail::gemm_here<T>(
+          Transpose::no, weight_of(weight, image % groups), Transpose::no,
+          plan.columns(x.data() + image * plan.shape.input_size(), plan.first(block), plan.count(block)), out,
+          Accumulate::yes);
     });
     if (cache) cache->x = x;
     return y;
@@ -128,7 +131,8 @@ struct Conv {
     Index block;        // positions
 
     Plan(const char* function, const Conv& conv, const Extents<Axes + 2>& x) : out_rows(0), block(0) {
-      check(conv.weight.size() > 0, [&] { return std::string(function) + ": the layer has no weight, wanted Conv(config, rng)"; });
+      check(conv.weight.size() > 0,
+            [&] { return std::string(function) + ": the layer has no weight, wanted Conv(config, rng)"; });
       Extents<Axes + 2> wanted = repeated<Axes + 2>(-1);
       wanted[1] = conv.in_channels();
       check_shape(function, "x", x, wanted);
@@ -150,9 +154,12 @@ struct Conv {
     MatrixView<T> scratch(Index positions) const {
       return {thread_scratch<ColumnScratch, T>(shape.rows() * positions), shape.rows(), positions};
     }
-    /// Columns of one group of one sample in the thread's scratch; of a kernel of one element they are the input itself.
+    /// Columns of one group of one sample in the thread's scratch; of a kernel of one element they are the input
+    /// itself.
     MatrixView<const T> columns(const T* x, Index first_position, Index positions) const {
-      const auto plain = [](const WindowAxis& a) { return a.kernel == 1 && a.stride == 1 && a.padding == 0 && a.input == a.output; };
+      const auto plain = [](const WindowAxis& a) {
+        return a.kernel == 1 && a.stride == 1 && a.padding == 0 && a.input == a.output;
+      };
       if (plain(shape.height) && plain(shape.width)) {
         return MatrixView<const T>(x, shape.channels, shape.positions()).col_block(first_position, positions);
       }
@@ -173,13 +180,14 @@ struct Conv {
   }
 
   /// Sums over samples, then blocks of positions, in their order.
-  void add_parameter_gradients(const Plan& plan, const Tensor<T, Axes + 2>& d_y, const Tensor<T, Axes + 2>& x, Conv& grad,
-                               ExecutorRef executor) const {
+  void add_parameter_gradients(const Plan& plan, const Tensor<T, Axes + 2>& d_y, const Tensor<T, Axes + 2>& x,
+                               Conv& grad, ExecutorRef executor) const {
     for (Index image = 0; image < plan.batch() * groups; ++image) {
       const T* const input = x.data() + image * plan.shape.input_size();
       for (Index block = 0; block < plan.blocks(); ++block) {
         const Index first = plan.first(block), count = plan.count(block);
-        const MatrixView<T> columns(thread_scratch<GradientScratch, T>(plan.shape.rows() * count), plan.shape.rows(), count);
+        const MatrixView<T> columns(thread_scratch<GradientScratch, T>(plan.shape.rows() * count), plan.shape.rows(),
+                                    count);
         const detail::Cut cut(columns.rows, executor.concurrency(), 1);
         for_each_task(executor, cut.count(), [&](Index task, Index) {
           im2col<T>(plan.shape, input, first, columns, cut.first(task), cut.size(task));

@@ -28,8 +28,8 @@ struct Lstm {
   struct States {
     Tensor<T, 3> state, cell;
   };
-  /// What a call is told beside x: the rows' true lengths (none: all of x), the first states (null: zeros) and what a masked
-  /// step puts out; its states are kept.
+  /// What a call is told beside x: the rows' true lengths (none: all of x), the first states (null: zeros) and what a
+  /// masked step puts out; its states are kept.
   struct Options {
     std::span<const Index> lengths = {};
     const States* initial = nullptr;
@@ -54,7 +54,8 @@ struct Lstm {
   Lstm() = default;
   /// Cells as LstmCell starts them; layer i + 1 reads the outputs of layer i.
   Lstm(const Config& config, Rng& rng) {
-    check(config.layers > 0, [&] { return "Lstm: layers is " + std::to_string(config.layers) + ", wanted at least 1"; });
+    check(config.layers > 0,
+          [&] { return "Lstm: layers is " + std::to_string(config.layers) + ", wanted at least 1"; });
     Index input_dim = config.input_dim;
     for (Index i = 0; i < config.layers; ++i) {
       const typename LstmCell<T>::Config cell{input_dim, config.hidden_dim, config.bias};
@@ -69,8 +70,8 @@ struct Lstm {
   Index hidden_dim() const { return detail::directed_cells(layers.front()).front().cell->hidden_dim(); }
   Index input_dim() const { return detail::directed_cells(layers.front()).front().cell->input_dim(); }
 
-  /// x (batch, steps, input) -> output and states. Cost: batch * steps * 4 hidden (input + hidden) multiply-adds per cell, steps
-  /// in order, rows of the batch in parallel. Padding behind a length is never read into a result.
+  /// x (batch, steps, input) -> output and states. Cost: batch * steps * 4 hidden (input + hidden) multiply-adds per
+  /// cell, steps in order, rows of the batch in parallel. Padding behind a length is never read into a result.
   Result forward(const Tensor<T, 3>& x, const Options& options = {}, Cache* cache = nullptr,
                  ExecutorRef executor = default_executor()) const {
     check_call(x, options);
@@ -83,8 +84,8 @@ struct Lstm {
       Index offset = 0;
       for (const auto& directed : detail::directed_cells(layer)) {
         const LstmStateViews<const T> initial = views(options.initial, run);
-        const LstmRun<T> call{result.output,      options.lengths,       initial.state, initial.cell,
-                              directed.direction, options.masked_output};
+        const LstmRun<T> call{result.output, options.lengths,    initial.state,
+                              initial.cell,  directed.direction, options.masked_output};
         lstm_forward(*directed.cell, call, detail::step_columns(output, offset, hidden), targets(result.last, run),
                      cache ? &cache->runs[static_cast<std::size_t>(run)] : nullptr, executor);
         offset += hidden;
@@ -95,8 +96,8 @@ struct Lstm {
     return result;
   }
 
-  /// d_output (batch, steps, hidden * directions) and d_last (null: zeros) -> the gradients of x and of the first states;
-  /// parameter gradients are added to grad.
+  /// d_output (batch, steps, hidden * directions) and d_last (null: zeros) -> the gradients of x and of the first
+  /// states; parameter gradients are added to grad.
   Gradients backward(const Tensor<T, 3>& d_output, const States* d_last, const Cache& cache, Lstm& grad,
                      ExecutorRef executor = default_executor()) const {
     check_backward(d_output, d_last, cache);

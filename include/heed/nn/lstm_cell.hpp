@@ -1,6 +1,8 @@
 #pragma once
-// The long short-term memory as a layer: parameters, one step for real-time callers. kernels/lstm_cell.hpp has the formula.
-//   S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; forget gate: F. Gers et al., "Learning to Forget", 2000.
+// The long short-term memory as a layer: parameters, one step for real-time callers. kernels/lstm_cell.hpp has the
+// formula.
+//   S. Hochreiter, J. Schmidhuber, "Long Short-Term Memory", 1997; forget gate: F. Gers et al., "Learning to Forget",
+//   2000.
 // Gates lie in PyTorch's order i, f, g, o along the rows of the weights, under PyTorch's names.
 
 #include <algorithm>
@@ -66,8 +68,8 @@ struct LstmCell {
     return Workspace::rounded<T>(rows * 4 * hidden_dim()) + Workspace::rounded<T>(gemm_size(rows));
   }
 
-  /// One step: x (rows, input), h and c of `before` -> those of `out`, which may be the same memory. No heap, no locks, one
-  /// thread. The same bits as the sequence gives. Refuses other shapes and a workspace below step_bytes(rows).
+  /// One step: x (rows, input), h and c of `before` -> those of `out`, which may be the same memory. No heap, no locks,
+  /// one thread. The same bits as the sequence gives. Refuses other shapes and a workspace below step_bytes(rows).
   void step_into(const LstmStates<T>& out, MatrixView<const T> x, const LstmStates<const T>& before,
                  Workspace& workspace) const {
     const char* const function = "LstmCell::step_into";
@@ -95,8 +97,8 @@ struct LstmCell {
     workspace.rewind(mark);
   }
 
-  /// The sum of both biases, or zeros where there is none, into every row of gates (rows, 4 hidden): where the chains of the
-  /// products with x and h start.
+  /// The sum of both biases, or zeros where there is none, into every row of gates (rows, 4 hidden): where the chains
+  /// of the products with x and h start.
   void start_from_biases(MatrixView<T> gates) const {
     for (Index i = 0; i < gates.rows; ++i) {
       for (Index j = 0; j < gates.cols; ++j) gates(i, j) = bias_ih.size() > 0 ? bias_ih(j) + bias_hh(j) : T(0);

@@ -1,6 +1,7 @@
 #pragma once
-// One LSTM cell over a batch of sequences, forward and backward through time. Input products are one matrix product over all
-// steps; the recurrence runs per block of samples; gradients of the weights are one product over all steps again.
+// One LSTM cell over a batch of sequences, forward and backward through time. Input products are one matrix product
+// over all steps; the recurrence runs per block of samples; gradients of the weights are one product over all steps
+// again.
 
 #include <span>
 #include <utility>
@@ -13,7 +14,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// One call: x (batch, steps, input), contiguous; lengths (batch) or none; first states (batch, hidden) or none for zeros.
+/// One call: x (batch, steps, input), contiguous; lengths (batch) or none; first states (batch, hidden) or none for
+/// zeros.
 template <class T>
 struct LstmRun {
   View<const T, 3> x;
@@ -55,7 +57,8 @@ struct LstmStateViews {
 
 namespace detail {
 
-/// The recurrence of one block of samples. gates (batch, steps, 4 hidden) holds the part of x and is completed in place.
+/// The recurrence of one block of samples. gates (batch, steps, 4 hidden) holds the part of x and is completed in
+/// place.
 template <class T>
 void lstm_forward_block(const PackedWeight<T>& recurrent, const LstmRun<T>& run, Tensor<T, 3>& gates,
                         const View<T, 3>& output, const LstmStateViews<T>& last, LstmTrace<T>* trace,
@@ -84,7 +87,8 @@ void lstm_forward_block(const PackedWeight<T>& recurrent, const LstmRun<T>& run,
   }
 }
 
-/// The recurrence of one block read backwards: fills d_gates (batch, steps, 4 hidden) and the gradients of the first states.
+/// The recurrence of one block read backwards: fills d_gates (batch, steps, 4 hidden) and the gradients of the first
+/// states.
 template <class T>
 void lstm_backward_block(const PackedWeight<T>& recurrent, const LstmTrace<T>& trace, const View<const T, 3>& d_output,
                          const LstmStateViews<const T>& d_last, Tensor<T, 3>& d_gates,
@@ -112,8 +116,9 @@ void lstm_backward_block(const PackedWeight<T>& recurrent, const LstmTrace<T>& t
 
 }  // namespace detail
 
-/// run.x (batch, steps, input) -> output (batch, steps, hidden), rows contiguous, and the states (batch, hidden) after each
-/// sample's last step. trace null: inference. Shapes are the caller's promise; padding is never read into a result.
+/// run.x (batch, steps, input) -> output (batch, steps, hidden), rows contiguous, and the states (batch, hidden) after
+/// each sample's last step. trace null: inference. Shapes are the caller's promise; padding is never read into a
+/// result.
 template <class T>
 void lstm_forward(const LstmCell<T>& cell, const LstmRun<T>& run, const View<T, 3>& output,
                   const LstmStateViews<T>& last, LstmTrace<T>* trace, ExecutorRef executor) {
@@ -129,8 +134,8 @@ void lstm_forward(const LstmCell<T>& cell, const LstmRun<T>& run, const View<T, 
   });
 }
 
-/// d_output (batch, steps, hidden) and d_last (batch, hidden), each may be empty -> d_x (batch, steps, input), written or added
-/// to, and d_initial (batch, hidden), written; adds to grad.
+/// d_output (batch, steps, hidden) and d_last (batch, hidden), each may be empty -> d_x (batch, steps, input), written
+/// or added to, and d_initial (batch, hidden), written; adds to grad.
 template <class T>
 void lstm_backward(const LstmCell<T>& cell, const LstmTrace<T>& trace, const View<const T, 3>& d_output,
                    const LstmStateViews<const T>& d_last, const View<T, 3>& d_x, Accumulate accumulate,

@@ -14,8 +14,8 @@
 
 namespace heed::inline HEED_ABI {
 
-/// What a mean divides by where a window reaches over the edge: all its places (torch's default), or those that see an input
-/// (Keras).
+/// What a mean divides by where a window reaches over the edge: all its places (torch's default), or those that see an
+/// input (Keras).
 enum class PoolingCount { all, inputs };
 
 template <int Axes>
@@ -30,8 +30,8 @@ namespace detail {
 
 template <int Axes>
 SlidingWindow<Axes> pooling_window(const char* owner, const PoolingConfig<Axes>& config) {
-  const SlidingWindow<Axes> window{config.kernel, config.stride.value_or(config.kernel), repeated<Axes>(1), config.padding,
-                            config.padding};
+  const SlidingWindow<Axes> window{config.kernel, config.stride.value_or(config.kernel), repeated<Axes>(1),
+                                   config.padding, config.padding};
   window.check_sizes(owner);
   for (std::size_t a = 0; a < Axes; ++a) {
     check(2 * config.padding[a] <= config.kernel[a], [&] {
@@ -50,7 +50,8 @@ struct Seen {
   Index size() const { return end - first; }
 };
 
-/// Calls body(plane, position of the output in it, rows seen, columns seen) for every output of every (sample, channel).
+/// Calls body(plane, position of the output in it, rows seen, columns seen) for every output of every (sample,
+/// channel).
 template <class Body>
 void for_each_window(const WindowShape& shape, Index planes, ExecutorRef executor, const Body& body) {
   for_each_task(executor, planes, [&](Index plane, Index) {
@@ -81,8 +82,8 @@ struct MaxPool {
   /// Throws heed::Error for extents below 1 and a padding above half the kernel.
   explicit MaxPool(const PoolingConfig<Axes>& config) : window(detail::pooling_window("MaxPool", config)) {}
 
-  /// x (batch, channels, axes...) -> y (batch, channels, output axes...). cache null: inference. Throws heed::Error where the
-  /// window does not fit.
+  /// x (batch, channels, axes...) -> y (batch, channels, output axes...). cache null: inference. Throws heed::Error
+  /// where the window does not fit.
   Tensor<T, Axes + 2> forward(const Tensor<T, Axes + 2>& x, Cache* cache = nullptr,
                               ExecutorRef executor = default_executor()) const {
     Tensor<T, Axes + 2> y(window.output_extents("MaxPool::forward", extents(x), x.dimension(1)));
@@ -93,18 +94,19 @@ struct MaxPool {
     }
     detail::for_each_window(shape, x.dimension(0) * x.dimension(1), executor,
                             [&](Index plane, Index position, detail::Seen rows, detail::Seen cols) {
-      const T* const in = x.data() + plane * shape.input_size();
-      Index best = rows.first * shape.width.input + cols.first;
-      for (Index i = rows.first; i < rows.end; ++i) {
-        for (Index j = cols.first; j < cols.end; ++j) {
-          const T value = in[i * shape.width.input + j], leader = in[best];
-          if (value > leader || (value != value && leader == leader)) best = i * shape.width.input + j;
-        }
-      }
-      const Index place = plane * shape.positions() + position;
-      y.data()[place] = in[best];
-      if (cache) cache->source[static_cast<std::size_t>(place)] = best;
-    });
+                              const T* const in = x.data() + plane * shape.input_size();
+                              Index best = rows.first * shape.width.input + cols.first;
+                              for (Index i = rows.first; i < rows.end; ++i) {
+                                for (Index j = cols.first; j < cols.end; ++j) {
+                                  const T value = in[i * shape.width.input + j], leader = in[best];
+                                  if (value > leader || (value != value && leader == leader))
+                                    best = i * shape.width.input + j;
+                                }
+                              }
+                              const Index place = plane * shape.positions() + position;
+                              y.data()[place] = in[best];
+                              if (cache) cache->source[static_cast<std::size_t>(place)] = best;
+                            });
     return y;
   }
 
@@ -115,11 +117,11 @@ struct MaxPool {
                 window.output_extents("MaxPool::backward", cache.shape, cache.shape[1]));
     Tensor<T, Axes + 2> d_x = zeros<T, Axes + 2>(cache.shape);
     const WindowShape shape = window.shape(1, cache.shape);
-    detail::for_each_window(shape, cache.shape[0] * cache.shape[1], executor,
-                            [&](Index plane, Index position, detail::Seen, detail::Seen) {
-      const Index place = plane * shape.positions() + position;
-      d_x.data()[plane * shape.input_size() + cache.source[static_cast<std::size_t>(place)]] += d_y.data()[place];
-    });
+    detail::for_each_window(
+        shape, cache.shape[0] * cache.shape[1], executor, [&](Index plane, Index position, detail::Seen, detail::Seen) {
+          const Index place = plane * shape.positions() + position;
+          d_x.data()[plane * shape.input_size() + cache.source[static_cast<std::size_t>(place)]] += d_y.data()[place];
+        });
     return d_x;
   }
 };
@@ -142,21 +144,21 @@ struct AveragePool {
   explicit AveragePool(const PoolingConfig<Axes>& config)
       : window(detail::pooling_window("AveragePool", config)), count(config.count) {}
 
-  /// x (batch, channels, axes...) -> y (batch, channels, output axes...). cache null: inference. Throws heed::Error where the
-  /// window does not fit.
+  /// x (batch, channels, axes...) -> y (batch, channels, output axes...). cache null: inference. Throws heed::Error
+  /// where the window does not fit.
   Tensor<T, Axes + 2> forward(const Tensor<T, Axes + 2>& x, Cache* cache = nullptr,
                               ExecutorRef executor = default_executor()) const {
     Tensor<T, Axes + 2> y(window.output_extents("AveragePool::forward", extents(x), x.dimension(1)));
     const WindowShape shape = window.shape(1, extents(x));
     detail::for_each_window(shape, x.dimension(0) * x.dimension(1), executor,
                             [&](Index plane, Index position, detail::Seen rows, detail::Seen cols) {
-      const T* const in = x.data() + plane * shape.input_size();
-      T sum = 0;
-      for (Index i = rows.first; i < rows.end; ++i) {
-        for (Index j = cols.first; j < cols.end; ++j) sum += in[i * shape.width.input + j];
-      }
-      y.data()[plane * shape.positions() + position] = sum / places(shape, rows, cols);
-    });
+                              const T* const in = x.data() + plane * shape.input_size();
+                              T sum = 0;
+                              for (Index i = rows.first; i < rows.end; ++i) {
+                                for (Index j = cols.first; j < cols.end; ++j) sum += in[i * shape.width.input + j];
+                              }
+                              y.data()[plane * shape.positions() + position] = sum / places(shape, rows, cols);
+                            });
     if (cache) cache->shape = extents(x);
     return y;
   }
@@ -170,18 +172,20 @@ struct AveragePool {
     const WindowShape shape = window.shape(1, cache.shape);
     detail::for_each_window(shape, cache.shape[0] * cache.shape[1], executor,
                             [&](Index plane, Index position, detail::Seen rows, detail::Seen cols) {
-      const T share = d_y.data()[plane * shape.positions() + position] / places(shape, rows, cols);
-      T* const in = d_x.data() + plane * shape.input_size();
-      for (Index i = rows.first; i < rows.end; ++i) {
-        for (Index j = cols.first; j < cols.end; ++j) in[i * shape.width.input + j] += share;
-      }
-    });
+                              const T share =
+                                  d_y.data()[plane * shape.positions() + position] / places(shape, rows, cols);
+                              T* const in = d_x.data() + plane * shape.input_size();
+                              for (Index i = rows.first; i < rows.end; ++i) {
+                                for (Index j = cols.first; j < cols.end; ++j) in[i * shape.width.input + j] += share;
+                              }
+                            });
     return d_x;
   }
 
  private:
   T places(const WindowShape& shape, detail::Seen rows, detail::Seen cols) const {
-    return static_cast<T>(count == PoolingCount::all ? shape.height.kernel * shape.width.kernel : rows.size() * cols.size());
+    return static_cast<T>(count == PoolingCount::all ? shape.height.kernel * shape.width.kernel
+                                                     : rows.size() * cols.size());
   }
 };
 

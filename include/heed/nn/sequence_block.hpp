@@ -1,6 +1,6 @@
 #pragma once
-// What recurrent layers share: directions, lengths, blocks of samples whose rows do not depend on each other, and what a masked
-// step puts out. A sample belongs to one block, so nothing depends on how the batch is cut.
+// What recurrent layers share: directions, lengths, blocks of samples whose rows do not depend on each other, and what
+// a masked step puts out. A sample belongs to one block, so nothing depends on how the batch is cut.
 
 #include <algorithm>
 #include <span>
@@ -14,14 +14,15 @@
 
 namespace heed::inline HEED_ABI {
 
-/// Which way a recurrent layer reads: steps ascending, descending, or one cell each way with their outputs side by side.
+/// Which way a recurrent layer reads: steps ascending, descending, or one cell each way with their outputs side by
+/// side.
 enum class Directions { forward, reverse, both };
 
 /// Steps ascending, or descending from each sample's last true step.
 enum class TimeDirection { forward, reverse };
 
-/// What a step at or behind a sample's length puts out: the last true step's output (Keras; zeros before there is one), or
-/// zeros (torch). Its state is kept either way.
+/// What a step at or behind a sample's length puts out: the last true step's output (Keras; zeros before there is one),
+/// or zeros (torch). Its state is kept either way.
 enum class MaskedOutput { repeat, zero };
 
 /// Refuses lengths that are not one per sample within 0 to steps; none is all of x.
@@ -50,7 +51,8 @@ struct SampleBlock {
   }
   template <class T>
   MatrixView<T> of(const View<T, 2>& states) const {
-    return {states.data ? states.data + first * states.strides[0] : nullptr, count, states.extents[1], states.strides[0]};
+    return {states.data ? states.data + first * states.strides[0] : nullptr, count, states.extents[1],
+            states.strides[0]};
   }
 };
 
@@ -72,8 +74,9 @@ inline bool repeats(MaskedOutput masked_output, TimeDirection direction, std::sp
 template <class Body>
 void for_each_sample_block(Index batch, Index steps, ExecutorRef executor, Body&& body) {
   const Cut cut(batch, executor.concurrency(), 8);
-  for_each_task(executor, cut.count(),
-                [&](Index task, Index) { body(SampleBlock{cut.first(task), cut.size(task), steps}); });
+  for_each_task(executor, cut.count(), [&](Index task, Index) {
+    body(SampleBlock{cut.first(task), cut.size(task), steps});
+  });
 }
 
 template <class T>
@@ -90,8 +93,8 @@ void copy_or_zero(MatrixView<const T> from, MatrixView<T> to) {
   from.data ? copy_rows(from, to) : fill_zero(to);
 }
 
-/// Output of step t: the new state, or what masked_output says where the sample has ended. call names masked_output, direction and
-/// lengths, as a trace does.
+/// Output of step t: the new state, or what masked_output says where the sample has ended. call names masked_output,
+/// direction and lengths, as a trace does.
 template <class Call, class T>
 void write_output(const Call& call, const SampleBlock& block, const bool* active, MatrixView<const T> state,
                   MatrixView<T> output) {
@@ -117,8 +120,8 @@ Tensor<T, 3> without_padding(const View<const T, 3>& x, std::span<const Index> l
 
 /// d_output of step t onto the gradient of the state, where the output was the state.
 template <class Trace, class T>
-void add_output_gradient(const Trace& trace, const SampleBlock& block, const bool* active,
-                         MatrixView<const T> d_output, MatrixView<T> d_state) {
+void add_output_gradient(const Trace& trace, const SampleBlock& block, const bool* active, MatrixView<const T> d_output,
+                         MatrixView<T> d_state) {
   for (Index i = 0; d_output.data && i < block.count; ++i) {
     if (!active || active[i] || repeats(trace.masked_output, trace.direction, trace.lengths, block.first + i)) {
       add_scaled_row<T>(d_state.row(i), T(1), d_output.row(i), d_state.cols);
@@ -157,7 +160,7 @@ template <class States>
 auto states_of(States& states, Index run) {
   auto all = view(states);
   return View<std::remove_pointer_t<decltype(all.data)>, 2>(all.data + run * all.strides[0],
-                                                           {all.extents[1], all.extents[2]});
+                                                            {all.extents[1], all.extents[2]});
 }
 
 }  // namespace detail

@@ -27,7 +27,8 @@ struct SlidingWindow {
     const auto check_all = [&](const char* name, const Extents<Axes>& values, Index least) {
       for (const Index value : values) {
         check(value >= least, [&] {
-          return owner + ": " + name + " is " + shape_text(values) + ", wanted numbers from " + std::to_string(least) + " up";
+          return owner + ": " + name + " is " + shape_text(values) + ", wanted numbers from " + std::to_string(least) +
+                 " up";
         });
       }
     };

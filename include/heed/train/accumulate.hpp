@@ -1,6 +1,6 @@
 #pragma once
-// Gradient accumulation: a batch that does not fit is run as several micro-batches whose gradients make the gradient of the mean
-// over all counted tokens, not the mean of the micro-batches' means, and without a second gradient in memory.
+// Gradient accumulation: a batch that does not fit is run as several micro-batches whose gradients make the gradient of
+// the mean over all counted tokens, not the mean of the micro-batches' means, and without a second gradient in memory.
 
 #include <cmath>
 #include <string>
@@ -20,14 +20,14 @@ namespace heed::inline HEED_ABI {
 ///   }
 ///   mean.finish(grad);                // now the gradient of the mean over all parts; then clip and step
 ///
-/// While parts are added, grad is the weighted sum over the weight of the part that comes: a part's backward adds its own mean
-/// as it is. One part alone leaves the bits of a step without accumulation.
+/// While parts are added, grad is the weighted sum over the weight of the part that comes: a part's backward adds its
+/// own mean as it is. One part alone leaves the bits of a step without accumulation.
 struct GradientMean {
   double total = 0;  // weight of all parts begun
   double last = 0;   // weight of the last part that counted
 
-  /// Prepares grad for the backward of a part whose mean divides by `weight` (CrossEntropyLoss::weight, or the number of
-  /// samples). A part of weight 0 adds nothing. Throws heed::Error for a weight that is negative or not finite.
+  /// Prepares grad for the backward of a part whose mean divides by `weight` (CrossEntropyLoss::weight, or the number
+  /// of samples). A part of weight 0 adds nothing. Throws heed::Error for a weight that is negative or not finite.
   template <class Model>
   void begin(Model& grad, double weight, ExecutorRef executor = default_executor()) {
     check(weight >= 0 && std::isfinite(weight), [&] {

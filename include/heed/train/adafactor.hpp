@@ -1,7 +1,9 @@
 #pragma once
-// Adafactor: the second moment of a matrix kept as one number per row and one per column, steps measured in the weights'
-// own size and cut where they are large. Beside the model it keeps rows + columns instead of rows * columns numbers.
-//   N. Shazeer, M. Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", ICML 2018, algorithms 4 and 5.
+// Adafactor: the second moment of a matrix kept as one number per row and one per column, steps measured in the
+// weights' own size and cut where they are large. Beside the model it keeps rows + columns instead of rows * columns
+// numbers.
+//   N. Shazeer, M. Stern, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost", ICML 2018, algorithms 4 and
+//   5.
 
 #include <algorithm>
 #include <limits>
@@ -13,22 +15,23 @@
 
 namespace heed::inline HEED_ABI {
 
-/// smoothing at step t is 1 - t^smoothing_power; the step is min(learning_rate, 1/sqrt(t)) times the larger of smallest_scale
-/// and the root mean square of the weights. Decay is taken from the weight itself (AdamW's).
+/// smoothing at step t is 1 - t^smoothing_power; the step is min(learning_rate, 1/sqrt(t)) times the larger of
+/// smallest_scale and the root mean square of the weights. Decay is taken from the weight itself (AdamW's).
 struct AdafactorOptions {
-  double learning_rate = 1e-2;   // Keras' own default is 1e-3
+  double learning_rate = 1e-2;  // Keras' own default is 1e-3
   double smoothing_power = -0.8;
   double epsilon = 1e-30;        // keras, the paper: added to squared gradients
   double smallest_scale = 1e-3;  // the paper's epsilon_2
   double clip_threshold = 1;     // d: the root mean square that a step may have before it is scaled
   double weight_decay = 0;       // not for Role::no_decay
-  Convention convention = Convention::torch;  // torch: no epsilon, but a floor of the element type's epsilon squared below
-                                              // the second moment and of epsilon below the rows' mean
+  Convention convention =
+      Convention::torch;  // torch: no epsilon, but a floor of the element type's epsilon squared below
+                          // the second moment and of epsilon below the rows' mean
   FrozenFilter frozen = {};
 };
 
-/// The second moment of one tensor: of a matrix (or of each of a stack of them: the last two axes) its row and column means, of
-/// a vector all elements in `column`. In double.
+/// The second moment of one tensor: of a matrix (or of each of a stack of them: the last two axes) its row and column
+/// means, of a vector all elements in `column`. In double.
 struct FactoredMoment {
   Tensor<double, 1> row, column;
 
@@ -115,10 +118,11 @@ class FactoredStep {
       std::vector<T> sums(static_cast<std::size_t>(cut.size(task)));
       for (Index i = 0; i < grad_.rows; ++i) {
         const T* const g = grad_.row(i) + cut.first(task);
-        simd_detail::update_row<T, default_arch>(sums.data(), cut.size(task), [&](const Batch<T>& sum, Index j, Index n) {
-          const Batch<T> x = load_partial(g + j, n);
-          return fma(x, x, sum);
-        });
+        simd_detail::update_row<T, default_arch>(sums.data(), cut.size(task),
+                                                 [&](const Batch<T>& sum, Index j, Index n) {
+                                                   const Batch<T> x = load_partial(g + j, n);
+                                                   return fma(x, x, sum);
+                                                 });
       }
       for (Index j = 0; j < cut.size(task); ++j) {
         double& kept = column[cut.first(task) + j];
@@ -170,7 +174,8 @@ struct Adafactor {
         model);
   }
 
-  /// model -= step, in place; grad is not changed. grad has the model's structure and shapes. Bits depend on no thread count.
+  /// model -= step, in place; grad is not changed. grad has the model's structure and shapes. Bits depend on no thread
+  /// count.
   void step(Model& model, const Model& grad, ExecutorRef executor = default_executor()) {
     check_options();
     std::size_t place = 0;

@@ -1,6 +1,6 @@
 #pragma once
-// How well a classifier does, from a confusion matrix: accuracy, and precision, recall and F1 of each class and averaged, as
-// scikit-learn's classification_report gives them.
+// How well a classifier does, from a confusion matrix: accuracy, and precision, recall and F1 of each class and
+// averaged, as scikit-learn's classification_report gives them.
 //   precision = true positives / predicted, recall = true positives / true, F1 = 2 true positives / (predicted + true)
 
 #include <algorithm>
@@ -24,8 +24,8 @@ struct ClassScores {
   Index support = 0;  // cases that are truly of the class
 };
 
-/// How per-class scores become one: macro, the mean over classes; weighted, over cases by their true class; micro, of all
-/// cases' counts together, which with one label per case is the accuracy.
+/// How per-class scores become one: macro, the mean over classes; weighted, over cases by their true class; micro, of
+/// all cases' counts together, which with one label per case is the accuracy.
 enum class Average { macro, weighted, micro };
 
 /// counts(i, j): cases of true class i that were predicted as j.
@@ -38,14 +38,15 @@ class ConfusionMatrix {
   ConfusionMatrix() = default;
   /// Throws heed::Error for fewer than one class.
   explicit ConfusionMatrix(Index classes) {
-    check(classes > 0, [&] { return "ConfusionMatrix: classes is " + std::to_string(classes) + ", wanted at least 1"; });
+    check(classes > 0,
+          [&] { return "ConfusionMatrix: classes is " + std::to_string(classes) + ", wanted at least 1"; });
     counts = zeros<Index, 2>({classes, classes});
   }
 
   Index classes() const { return counts.dimension(0); }
 
-  /// Counts cases; those whose target is `ignore` do not count. Throws heed::Error, before anything is counted, where the numbers
-  /// differ or a class is outside 0 to classes - 1.
+  /// Counts cases; those whose target is `ignore` do not count. Throws heed::Error, before anything is counted, where
+  /// the numbers differ or a class is outside 0 to classes - 1.
   void update(std::span<const Index> targets, std::span<const Index> predictions, Index ignore = -100) {
     check_extent("ConfusionMatrix::update", "predictions", "size", static_cast<Index>(predictions.size()),
                  static_cast<Index>(targets.size()));
@@ -69,14 +70,19 @@ class ConfusionMatrix {
     update(targets, predictions, ignore);
   }
 
-  Index total() const { return sum([](Index, Index) { return true; }); }
-  Index correct() const { return sum([](Index i, Index j) { return i == j; }); }
+  Index total() const {
+    return sum([](Index, Index) { return true; });
+  }
+  Index correct() const {
+    return sum([](Index i, Index j) { return i == j; });
+  }
   double accuracy() const { return quotient(correct(), total()); }
 
   /// Of one class against all others.
   ClassScores scores(Index of) const {
     check(of >= 0 && of < classes(), [&] {
-      return "ConfusionMatrix::scores: class is " + std::to_string(of) + ", wanted 0 to " + std::to_string(classes() - 1);
+      return "ConfusionMatrix::scores: class is " + std::to_string(of) + ", wanted 0 to " +
+             std::to_string(classes() - 1);
     });
     const Index hits = counts(of, of), predicted = sum([of](Index, Index j) { return j == of; });
     const Index support = sum([of](Index i, Index) { return i == of; });
@@ -133,8 +139,8 @@ inline std::string report_line(const std::string& name, Index width, const Class
 
 }  // namespace detail
 
-/// The lines of scikit-learn's classification_report; names (classes), empty for the classes' numbers. Text in names is shown
-/// escaped. Throws heed::Error for another number of names.
+/// The lines of scikit-learn's classification_report; names (classes), empty for the classes' numbers. Text in names is
+/// shown escaped. Throws heed::Error for another number of names.
 inline std::string classification_report(const ConfusionMatrix& matrix, std::span<const std::string> names = {}) {
   if (!names.empty()) {
     check_extent("classification_report", "names", "size", static_cast<Index>(names.size()), matrix.classes());

@@ -1,7 +1,7 @@
 #pragma once
 // The exponential moving average of a model's parameters, which often does better than the parameters of any one step.
-//   B. T. Polyak, A. B. Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; the warm-up of the decay is
-//   TensorFlow's: min(decay, (1 + n) / (warmup + n)) at update n, so that the start is forgotten early.
+//   B. T. Polyak, A. B. Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992; the warm-up of the
+//   decay is TensorFlow's: min(decay, (1 + n) / (warmup + n)) at update n, so that the start is forgotten early.
 
 #include <algorithm>
 #include <utility>
@@ -39,8 +39,8 @@ struct Ema {
     return options.warmup > 0 ? std::min(options.decay, (1 + count) / (options.warmup + count)) : options.decay;
   }
 
-  /// average = decay * average + (1 - decay) * model; buffers (running statistics) are copied. The model has the structure and
-  /// shapes of the first one. Bits depend on no thread count.
+  /// average = decay * average + (1 - decay) * model; buffers (running statistics) are copied. The model has the
+  /// structure and shapes of the first one. Bits depend on no thread count.
   void update(const Model& model, ExecutorRef executor = default_executor()) {
     check_options();
     for_each_parameter([](std::string_view, Role, const auto&, const auto&) {}, average, model);
@@ -53,7 +53,8 @@ struct Ema {
           }
           using T = scalar_t<decltype(mean)>;
           const auto rule = [input](Batch<T>& m, const Batch<T>& x) { m = fma(broadcast(T(input)), x - m, m); };
-          detail::step_tensor<T>(rule, mean.data(), value.data(), detail::ElementPointers<T, 0>{}, mean.size(), executor);
+          detail::step_tensor<T>(rule, mean.data(), value.data(), detail::ElementPointers<T, 0>{}, mean.size(),
+                                 executor);
         },
         average, model);
     progress(0) += 1;
@@ -62,11 +63,9 @@ struct Ema {
   /// Exchanges the average's parameters and the model's. Twice is as before; no update may come between.
   void swap(Model& model) {
     for_each_parameter([](std::string_view, Role, const auto&, const auto&) {}, average, model);
-    for_each_parameter(
-        [](std::string_view, Role, auto& mean, auto& value) {
-          std::swap_ranges(mean.data(), mean.data() + mean.size(), value.data());
-        },
-        average, model);
+    for_each_parameter([](std::string_view, Role, auto& mean,
+                          auto& value) { std::swap_ranges(mean.data(), mean.data() + mean.size(), value.data()); },
+                       average, model);
   }
 
   /// The average stands in the model as long as this lives.

@@ -30,9 +30,7 @@ void check_parts(std::string_view function, const Model& model, const std::vecto
   for (const std::string& part : parts) {
     bool found = false;
     for_each_parameter([&](std::string_view name, Role, const auto&) { found = found || in_part(name, part); }, model);
-    check(found, [&] {
-      return std::string(function) + ": \"" + escaped(part) + "\" names no parameter of the model";
-    });
+    check(found, [&] { return std::string(function) + ": \"" + escaped(part) + "\" names no parameter of the model"; });
   }
 }
 
