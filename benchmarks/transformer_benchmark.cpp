@@ -6,8 +6,6 @@
 //                                             transformer_greedy32/batch:<b>/threads:<n>
 
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -17,10 +15,13 @@
 #include <heed/version.hpp>
 
 #include "options.hpp"
+#include "translation_batch.hpp"
 
 namespace {
 
 using heed::Index;
+using heed_benchmark::random_batch;
+using heed_benchmark::stop_if;
 using Model = heed::Transformer<float>;
 
 constexpr Index vocab = 10000, steps = 32;
@@ -30,23 +31,6 @@ Model make_model() {
   return Model({.source_vocab = vocab, .target_vocab = vocab}, rng);
 }
 
-heed::TokenBatch random_batch(Index rows) {
-  heed::Rng rng{2, 0};
-  const auto ids = [&] {
-    heed::Tensor<Index, 2> tensor(rows, steps);
-    for (Index& id : heed::flat(tensor)) id = 1 + rng.below(vocab - 1);  // no padding: every position counts
-    return tensor;
-  };
-  const std::vector<Index> lengths(static_cast<std::size_t>(rows), steps);
-  return {ids(), lengths, ids(), ids(), lengths};
-}
-
-void stop_if(bool wrong, const char* what) {
-  if (!wrong) return;
-  std::fprintf(stderr, "transformer_benchmark: %s\n", what);
-  std::exit(1);
-}
-
 enum class Part { whole_step, gradient };
 
 void train(benchmark::State& state, Index threads, Part part) {
@@ -54,7 +38,7 @@ void train(benchmark::State& state, Index threads, Part part) {
   Model model = make_model();
   Model grad = heed::zeros_like(model);
   heed::Adam<Model> adam(model, {.learning_rate = 1e-4});
-  const heed::TokenBatch data = random_batch(16);
+  const heed::TokenBatch data = random_batch(16, steps, vocab);
   Model::Cache cache;
   const auto step = [&] {
     heed::set_zero(grad);
@@ -65,7 +49,7 @@ void train(benchmark::State& state, Index threads, Part part) {
   };
   const double first = step();
   const bool falls = part == Part::gradient || step() < first;  // the same batch again
-  stop_if(!falls, "the loss does not fall");
+  stop_if("transformer_benchmark", !falls, "the loss does not fall");
   for (auto _ : state) benchmark::DoNotOptimize(step());
   state.counters["tokens/s"] =
       benchmark::Counter(static_cast<double>(2 * 16 * steps), benchmark::Counter::kIsIterationInvariantRate);
@@ -75,7 +59,7 @@ void greedy(benchmark::State& state, Index threads, Index rows) {
   heed::ThreadPool pool(threads);
   const Model model = make_model();
   const heed::PackedTransformer<float> packed(model);  // once per loaded model
-  const heed::TokenBatch data = random_batch(rows);
+  const heed::TokenBatch data = random_batch(rows, steps, vocab);
   const auto translate = [&] {
     const auto encoded = model.encode(data.source, data.source_lengths, pool);
     heed::TransformerTokenDecoder<float> decoder(model, encoded, pool, &packed);
@@ -104,7 +88,7 @@ void greedy(benchmark::State& state, Index threads, Index rows) {
       same += row[found[std::size_t(b)][std::size_t(t)]] >= *std::max_element(row, row + vocab) - 1e-4f;
     }
   }
-  stop_if(same < rows * steps, "the likeliest tokens are not those of the whole pass");
+  stop_if("transformer_benchmark", same < rows * steps, "the likeliest tokens are not those of the whole pass");
   for (auto _ : state) benchmark::DoNotOptimize(translate());
 }
 

@@ -3,8 +3,6 @@
 //
 //   translator_benchmark [--threads=1,2]      rows gru_train_step/threads:<n>, gru_greedy_1sent/threads:<n>
 
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -14,10 +12,13 @@
 #include <heed/version.hpp>
 
 #include "options.hpp"
+#include "translation_batch.hpp"
 
 namespace {
 
 using heed::Index;
+using heed_benchmark::random_batch;
+using heed_benchmark::stop_if;
 using Model = heed::GruSeq2Seq<float>;
 
 constexpr Index vocab = 10000, batch = 64, steps = 20;
@@ -27,29 +28,12 @@ Model make_model() {
   return Model({.source_vocab = vocab, .target_vocab = vocab, .embedding_dim = 128, .hidden_dim = 256}, rng);
 }
 
-heed::TokenBatch random_batch(Index rows) {
-  heed::Rng rng{2, 0};
-  const auto ids = [&] {
-    heed::Tensor<Index, 2> tensor(rows, steps);
-    for (Index& id : heed::flat(tensor)) id = 1 + rng.below(vocab - 1);  // no padding: every position counts
-    return tensor;
-  };
-  const std::vector<Index> lengths(static_cast<std::size_t>(rows), steps);
-  return {ids(), lengths, ids(), ids(), lengths};
-}
-
-void stop_if(bool wrong, const char* what) {
-  if (!wrong) return;
-  std::fprintf(stderr, "translator_benchmark: %s\n", what);
-  std::exit(1);
-}
-
 void train_step(benchmark::State& state, Index threads) {
   heed::ThreadPool pool(threads);
   Model model = make_model();
   Model grad = heed::zeros_like(model);
   heed::Adam<Model> adam(model, {.learning_rate = 1e-3});
-  const heed::TokenBatch data = random_batch(batch);
+  const heed::TokenBatch data = random_batch(batch, steps, vocab);
   Model::Cache cache;
   const auto step = [&] {
     heed::set_zero(grad);
@@ -59,7 +43,7 @@ void train_step(benchmark::State& state, Index threads) {
     return loss;
   };
   const double first = step();
-  stop_if(!(step() < first), "the loss does not fall");  // the same batch again
+  stop_if("translator_benchmark", !(step() < first), "the loss does not fall");  // the same batch again
   for (auto _ : state) benchmark::DoNotOptimize(step());
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(2 * batch * steps), benchmark::Counter::kIsIterationInvariantRate);
 }
@@ -80,7 +64,7 @@ void greedy_sentence(benchmark::State& state, Index threads) {
   heed::ThreadPool pool(threads);
   const Model model = make_model();
   const heed::PackedGruSeq2Seq<float> packed(model);  // once per loaded model
-  const heed::TokenBatch data = random_batch(1);
+  const heed::TokenBatch data = random_batch(1, steps, vocab);
   const auto translate = [&] {
     const auto encoded = model.encode(data.source, data.source_lengths, pool, &packed.encoder);
     heed::GruSeq2SeqDecoder<float> decoder(model, encoded, pool, &packed);
@@ -88,7 +72,7 @@ void greedy_sentence(benchmark::State& state, Index threads) {
     for (Index t = 0; t < steps; ++t) tokens.push_back(decoder.step_argmax({&tokens.back(), 1}, {}).front());
     return tokens;
   };
-  stop_if(translate() != by_all_logits(model, data), "the likeliest tokens are not those of all logits");
+  stop_if("translator_benchmark", translate() != by_all_logits(model, data), "the likeliest tokens are not those of all logits");
   for (auto _ : state) benchmark::DoNotOptimize(translate());
 }
 
