@@ -23,15 +23,14 @@
 #include <heed/version.hpp>
 
 #include "options.hpp"
+#include "score_rows.hpp"
 
 namespace {
 
 using heed::Index;
+using heed_benchmark::Mode;
 using heed_benchmark::take_option;
 using heed_benchmark::take_threads;
-
-enum class Mode { full, causal, mask };
-const char* name_of(Mode mode) { return mode == Mode::full ? "full" : mode == Mode::causal ? "causal" : "mask"; }
 
 struct Shape {
   Index batch, queries, keys, units;
@@ -164,22 +163,6 @@ void forward_and_backward(benchmark::State& state, const Shape& shape, Mode mode
   count(state, problem, 4);
 }
 
-template <class T>
-void register_rows(const char* dtype, const Shape& shape, Index threads) {
-  for (const Mode mode : {Mode::full, Mode::causal, Mode::mask}) {
-    if (mode == Mode::causal && shape.queries != shape.keys) continue;
-    const auto add = [&](const char* bench, void (*run)(benchmark::State&, const Shape&, Mode, Index)) {
-      const std::string name = std::string(bench) + "/" + dtype + "/" + name_of(mode) + "/" + shape.name() +
-                               "/threads:" + std::to_string(threads);
-      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, shape, mode, threads); })
-          ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
-    };
-    add("additive", forward<T>);
-    add("additive_fwd_bwd", forward_and_backward<T>);
-  }
-}
-
 /// "64x20x20x256,..."; exits with 2 on anything else.
 std::vector<Shape> parse_shapes(const std::string& text) {
   std::vector<Shape> shapes;
@@ -203,8 +186,14 @@ int main(int argc, char** argv) {
   const auto shapes = parse_shapes(
       take_option(argc, argv, "--shapes", "64x1x20x256,64x20x20x256,16x64x64x128,1x256x256x64,1x1x2000x256"));
   const Index threads = take_threads(argc, argv);
-  for (const Shape& shape : shapes) register_rows<float>("float32", shape, threads);
-  for (const Shape& shape : shapes) register_rows<double>("float64", shape, threads);
+  const auto add = [&]<class T>(T, const char* dtype) {
+    for (const Shape& shape : shapes) {
+      heed_benchmark::register_rows<Shape>("additive", dtype, shape, threads, forward<T>);
+      heed_benchmark::register_rows<Shape>("additive_fwd_bwd", dtype, shape, threads, forward_and_backward<T>);
+    }
+  };
+  add(float(), "float32");
+  add(double(), "float64");
   benchmark::AddCustomContext("heed", heed::build_info().text());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -22,17 +22,16 @@
 
 #include "options.hpp"
 #include "peak.hpp"
+#include "score_rows.hpp"
 
 namespace {
 
 using heed::Index;
+using heed_benchmark::Mode;
 using heed_benchmark::take_option;
 using heed_benchmark::take_threads;
 template <class T>
 using Tensor4 = heed::Tensor<T, 4>;
-
-enum class Mode { full, causal, mask };
-const char* name_of(Mode mode) { return mode == Mode::full ? "full" : mode == Mode::causal ? "causal" : "mask"; }
 
 struct Shape {
   Index batch, heads, queries, keys, dim;
@@ -154,22 +153,6 @@ void forward_and_backward(benchmark::State& state, const Shape& shape, Mode mode
   count(state, problem, 14, threads, peak);
 }
 
-template <class T>
-void register_rows(const char* dtype, const Shape& shape, Index threads) {
-  for (const Mode mode : {Mode::full, Mode::causal, Mode::mask}) {
-    if (mode == Mode::causal && shape.queries != shape.keys) continue;
-    const auto add = [&](const char* bench, void (*run)(benchmark::State&, const Shape&, Mode, Index)) {
-      const std::string name = std::string(bench) + "/" + dtype + "/" + name_of(mode) + "/" + shape.name() +
-                               "/threads:" + std::to_string(threads);
-      benchmark::RegisterBenchmark(name.c_str(), [=](benchmark::State& state) { run(state, shape, mode, threads); })
-          ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
-    };
-    add("sdpa", forward<T>);
-    add("sdpa_fwd_bwd", forward_and_backward<T>);
-  }
-}
-
 /// "1x8x512x512x64,..."; exits with 2 on anything else.
 std::vector<Shape> parse_shapes(const std::string& text) {
   std::vector<Shape> shapes;
@@ -196,8 +179,14 @@ int main(int argc, char** argv) {
       "1x8x128x128x64,1x8x512x512x64,1x8x1024x1024x64,1x8x2048x2048x64,1x1x4096x4096x64,1x4x2048x2048x128,"
       "1x8x1x2048x64,32x8x32x32x64,8x8x128x128x32"));
   const Index threads = take_threads(argc, argv);
-  for (const Shape& shape : shapes) register_rows<float>("float32", shape, threads);
-  for (const Shape& shape : shapes) register_rows<double>("float64", shape, threads);
+  const auto add = [&]<class T>(T, const char* dtype) {
+    for (const Shape& shape : shapes) {
+      heed_benchmark::register_rows<Shape>("sdpa", dtype, shape, threads, forward<T>);
+      heed_benchmark::register_rows<Shape>("sdpa_fwd_bwd", dtype, shape, threads, forward_and_backward<T>);
+    }
+  };
+  add(float(), "float32");
+  add(double(), "float64");
   benchmark::AddCustomContext("heed", heed::build_info().text());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

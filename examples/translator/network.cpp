@@ -31,12 +31,10 @@ std::string Network::description() const {
          " heads, " + std::to_string(config.layer.hidden_dim) + " hidden";
 }
 
-heed::CrossEntropyLoss<float> Network::loss(const heed::TokenBatch& batch, const LossOptions& options,
+heed::CrossEntropyLoss<float> Network::loss(const heed::TokenBatch& batch, const heed::Seq2SeqLossOptions& options,
                                             Cache* cache) const {
-  if (gru)
-    return gru->loss(batch, {.rng = options.rng, .label_smoothing = options.label_smoothing}, cache ? &cache->gru : nullptr);
-  return transformer->loss(batch, {.rng = options.rng, .label_smoothing = options.label_smoothing},
-                           cache ? &cache->transformer : nullptr);
+  if (gru) return gru->loss(batch, options, cache ? &cache->gru : nullptr);
+  return transformer->loss(batch, options, cache ? &cache->transformer : nullptr);
 }
 
 void Network::backward(const Cache& cache, Network& gradient) const {

@@ -13,11 +13,6 @@ using heed::Index;
 using GruNetwork = heed::GruSeq2Seq<float>;
 using TransformerNetwork = heed::Transformer<float>;
 
-struct LossOptions {
-  heed::Rng* rng = nullptr;  ///< draws the dropout; null: evaluation
-  double label_smoothing = 0;
-};
-
 /// One of the two. A gradient or an optimizer's moment is another value of it.
 struct Network {
   std::optional<GruNetwork> gru;
@@ -43,7 +38,7 @@ struct Network {
   /// "GRU ..." or "Transformer ..." with its sizes, for people.
   std::string description() const;
 
-  heed::CrossEntropyLoss<float> loss(const heed::TokenBatch& batch, const LossOptions& options = {},
+  heed::CrossEntropyLoss<float> loss(const heed::TokenBatch& batch, const heed::Seq2SeqLossOptions& options = {},
                                      Cache* cache = nullptr) const;
   /// Adds to `gradient`.
   void backward(const Cache& cache, Network& gradient) const;

@@ -103,11 +103,10 @@ double Trainer::learning_rate() const {
 }
 
 double Trainer::train_step(const heed::TokenBatch& batch) {
-  Network::Cache cache;
   const auto loss =
-      model_.network.loss(batch, {.rng = &state_.dropout, .label_smoothing = options_.label_smoothing}, &cache);
+      model_.network.loss(batch, {.rng = &state_.dropout, .label_smoothing = options_.label_smoothing}, &cache_);
   heed::set_zero(gradient_);
-  model_.network.backward(cache, gradient_);
+  model_.network.backward(cache_, gradient_);
   heed::clip_by_global_norm(gradient_, {.limit = options_.clip});
   optimizer_.options.learning_rate = learning_rate();
   optimizer_.step(model_.network, gradient_);

@@ -85,6 +85,7 @@ class Trainer {
   TrainingData data_;
   TrainerOptions options_;
   Network gradient_;
+  Network::Cache cache_;  // its memory serves every step
   heed::Adam<Network> optimizer_;
   State state_;
   TrainingLog log_;

@@ -149,10 +149,12 @@
 #include <heed/nn/transformer_encoder_layer.hpp>
 #include <heed/simd/arch.hpp>
 #include <heed/simd/batch.hpp>
+#include <heed/simd/bits.hpp>
 #include <heed/simd/codegen.hpp>
 #include <heed/simd/dual.hpp>
 #include <heed/simd/exp2.hpp>
 #include <heed/simd/halves.hpp>
+#include <heed/simd/halving.hpp>
 #include <heed/simd/math.hpp>
 #include <heed/simd/math_constants.hpp>
 #include <heed/simd/row.hpp>

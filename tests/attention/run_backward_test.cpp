@@ -5,20 +5,12 @@
 #include <heed/attention/scaled_dot_product_backward.hpp>
 
 #include "attention/attention_testing.hpp"
+#include "support/executors.hpp"
 
 using namespace heed;
 using namespace heed_test;
 
 namespace {
-
-/// Runs tasks in any order but their own, on one thread that calls itself many.
-struct Backwards {
-  Index threads;
-  Index concurrency() const { return threads; }
-  void parallel_for(Index count, BodyRef body) const {
-    for (Index i = count; i-- > 0;) body(i);
-  }
-};
 
 template <class T>
 struct Problem {

@@ -1,5 +1,7 @@
 #include <heed/io/keras_weights.hpp>
 
+#include <heed/io/safetensors_writer.hpp>
+
 #include "io/temp_folder.hpp"
 #include "support/catch.hpp"
 
@@ -91,7 +93,7 @@ TEST_CASE("Keras' weights that are not the layer's are refused whole, by name", 
   const float before = dense.weight(0, 0);
   const std::string text =
       message_of<FormatError>([&] { load_keras(SafetensorsFile::read(folder / "k.safetensors"), "dense.", dense); });
-  for (const char* const part : {"missing: \"dense.bias\"", "\"dense.kernel\" ((2, 4), wanted (2, 3))", "left over: \"dense.scale\""}) {
+  for (const char* const part : {"missing: \"dense.bias\"", "\"dense.kernel\" (F32 (2, 4), wanted (2, 3))", "left over: \"dense.scale\""}) {
     INFO(text);
     CHECK(text.find(part) != std::string::npos);
   }

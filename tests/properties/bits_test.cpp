@@ -4,20 +4,12 @@
 
 #include "properties/moved_problem.hpp"
 #include "properties/random_problem.hpp"
+#include "support/executors.hpp"
 
 using namespace heed;
 using namespace heed_test;
 
 namespace {
-
-/// Runs parts last to first in the calling thread, and claims any concurrency.
-struct Backwards {
-  Index claimed;
-  Index concurrency() const { return claimed; }
-  void parallel_for(Index count, BodyRef body) const {
-    while (count-- > 0) body(count);
-  }
-};
 
 /// Lengths around a tile's edges, every mask of a decoder, several heads per key head.
 template <class T>

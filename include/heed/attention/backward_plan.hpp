@@ -27,7 +27,7 @@ struct BackwardPlan {
   BackwardPlan(const AttentionShape& of, Index threads)
       : shape(of), units(of.batch * of.kv_heads), blocks((of.key_length + key_block - 1) / key_block) {
     chunk_blocks = std::max<Index>(1, blocks);
-    if (threads > 1 && units > 0 && units < 4 * threads && units % threads != 0) cut((4 * threads + units - 1) / units);
+    if (too_few_tasks(units, threads)) cut((4 * threads + units - 1) / units);
     workers = std::min(units * chunks, threads);
   }
 

@@ -84,13 +84,11 @@ struct BahdanauAttention {
     constexpr int rank = detail::steps_rank<State>;
     const auto steps = detail::as_steps<const T>(state);
     const BoundMask bound = check("BahdanauAttention::forward", steps, memory, values, mask);
-    const Index batch = steps.dimension(0), length = steps.dimension(1);
-    MemoryRead<T, rank> result{detail::new_steps<rank, T>(batch, length, values.dimension(2)),
-                               detail::new_steps<rank, T>(batch, length, values.dimension(1))};
+    auto result = detail::new_read<rank, T>(steps, values);
     const MemoryReadOutputs<T> out{detail::as_steps<T>(result.context), detail::as_steps<T>(result.weights)};
     Tensor<T, 3> unkept;
     Tensor<T, 3>& projected = cache ? cache->query : unkept;
-    projected.resize(batch, length, units());
+    projected.resize(steps.dimension(0), steps.dimension(1), units());
     Tensor<T, 1> v(units());
     read(bound, out, steps, memory, values, projected, v.data(), executor);
     if (cache) {

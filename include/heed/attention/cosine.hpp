@@ -109,9 +109,7 @@ struct CosineAttention {
     const auto steps = detail::as_steps<const T>(state);
     const BoundMask bound =
         detail::check_read("CosineAttention::forward", steps, memory.dimension(2), memory, -1, values, mask.mask);
-    const Index batch = steps.dimension(0), length = steps.dimension(1);
-    MemoryRead<T, rank> result{detail::new_steps<rank, T>(batch, length, values.dimension(2)),
-                               detail::new_steps<rank, T>(batch, length, values.dimension(1))};
+    auto result = detail::new_read<rank, T>(steps, values);
     const MemoryReadOutputs<T> out{detail::as_steps<T>(result.context), detail::as_steps<T>(result.weights)};
     Tensor<T, 3> unkept;
     Tensor<T, 3>& query = cache ? cache->query : unkept;

@@ -16,6 +16,13 @@
 
 namespace heed::inline HEED_ABI {
 
+/// Whether `parents` names every one of `rows` rows in its own place.
+inline bool keeps_rows(std::span<const Index> parents, Index rows) {
+  bool same = static_cast<Index>(parents.size()) == rows;
+  for (std::size_t r = 0; r < parents.size() && same; ++r) same = parents[r] == static_cast<Index>(r);
+  return same;
+}
+
 template <Real T>
 class KeyValueCache {
  public:
@@ -72,15 +79,13 @@ class KeyValueCache {
   /// Row r of the batch goes on from what was row parents[r]; any number of rows, repeats allowed. Cost: a copy of what is
   /// kept, but nothing where the rows stay as they are. Throws heed::Error for a row that is not there.
   void reorder(std::span<const Index> parents) {
-    bool same = static_cast<Index>(parents.size()) == config_.batch;
     for (std::size_t r = 0; r < parents.size(); ++r) {
       check(parents[r] >= 0 && parents[r] < config_.batch, [&] {
         return "KeyValueCache::reorder: parents[" + std::to_string(r) + "] is " + std::to_string(parents[r]) + ", wanted 0 to " +
                std::to_string(config_.batch - 1);
       });
-      same = same && parents[r] == static_cast<Index>(r);
     }
-    if (same) return;
+    if (keeps_rows(parents, config_.batch)) return;
     const auto pick = [&](const Tensor<T, 4>& all) {
       const Index heads = config_.kv_heads, room = capacity() * all.dimension(3);
       Tensor<T, 4> rows(static_cast<Index>(parents.size()), heads, capacity(), all.dimension(3));

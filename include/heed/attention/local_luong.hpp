@@ -83,8 +83,7 @@ struct LocalLuongAttention {
     kept.softmax =
         content.forward(kept.state, memory, nothing, mask, cache ? &kept.content : nullptr, executor).weights;
     predict(bound, memory.dimension(1), kept, executor);
-    MemoryRead<T, rank> result{detail::new_steps<rank, T>(steps.dimension(0), steps.dimension(1), values.dimension(2)),
-                               detail::new_steps<rank, T>(steps.dimension(0), steps.dimension(1), values.dimension(1))};
+    auto result = detail::new_read<rank, T>(steps, values);
     const View<T, 3> context = detail::as_steps<T>(result.context), weights = detail::as_steps<T>(result.weights);
     for_each_query(bound, values.dimension(1), kept, executor, [&](Index b, Index i, const detail::VisibleKeys& keys) {
       T* const weight = detail::sample(weights, b).row(i);

@@ -90,9 +90,7 @@ struct LuongAttention {
     constexpr int rank = detail::steps_rank<State>;
     const auto steps = detail::as_steps<const T>(state);
     const BoundMask bound = check_dot("LuongAttention::forward", steps, memory, values, mask);
-    const Index batch = steps.dimension(0), length = steps.dimension(1);
-    MemoryRead<T, rank> result{detail::new_steps<rank, T>(batch, length, values.dimension(2)),
-                               detail::new_steps<rank, T>(batch, length, values.dimension(1))};
+    auto result = detail::new_read<rank, T>(steps, values);
     const MemoryReadOutputs<T> out{detail::as_steps<T>(result.context), detail::as_steps<T>(result.weights)};
     detail::dot_read<T>(bound, {steps, memory, T(1)}, values, out, executor);
     if (cache) {

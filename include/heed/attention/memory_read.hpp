@@ -109,6 +109,12 @@ Tensor<T, Rank> new_steps(Index batch, Index length, Index width) {
     return Tensor<T, 3>(batch, length, width);
   }
 }
+/// Memory for what `steps` read of these values.
+template <int Rank, class T>
+MemoryRead<T, Rank> new_read(const View<const T, 3>& steps, const View<const T, 3>& values) {
+  const Index batch = steps.dimension(0), length = steps.dimension(1);
+  return {new_steps<Rank, T>(batch, length, values.dimension(2)), new_steps<Rank, T>(batch, length, values.dimension(1))};
+}
 /// copy = x; memory is kept where the size is the same.
 template <class T>
 void copy_steps(const View<const T, 3>& x, Tensor<T, 3>& copy) {

@@ -39,8 +39,7 @@ struct DecodePlan {
   DecodePlan(const AttentionShape& shape, Index threads)
       : tasks(shape.batch * shape.kv_heads * decode_groups(shape) * shape.query_length),
         part_size(flash_detail::decode_heads * flash_detail::decode_part_size(shape.value_dim)) {
-    if (threads > 1 && tasks > 0 && tasks < 4 * threads && tasks % threads != 0)
-      chunks = std::max<Index>(1, flash_detail::decode_chunks(shape.key_length));
+    if (too_few_tasks(tasks, threads)) chunks = std::max<Index>(1, flash_detail::decode_chunks(shape.key_length));
   }
   /// Takes the cut through keys back.
   void keep_whole() { chunks = 1; }

@@ -50,8 +50,6 @@ void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<
 
 namespace detail {
 
-struct AttentionScratch;
-
 /// The workspace of calls that are given none: the thread's own, grown when needed and then kept.
 inline Workspace& thread_workspace() {
   thread_local Workspace workspace;

@@ -61,6 +61,12 @@ class ExecutorRef {
   void (*run_)(void*, Index, BodyRef);
 };
 
+/// Whether so few tasks leave threads idle that cutting them further is worth it: less than four for each thread, and not
+/// the same number for all.
+constexpr bool too_few_tasks(Index tasks, Index threads) {
+  return threads > 1 && tasks > 0 && tasks < 4 * threads && tasks % threads != 0;
+}
+
 /// Runs body(task, worker) for every task in [0, tasks): workers take the next task when they are free. worker is below
 /// min(concurrency, tasks) and no two bodies with the same worker run at once, so scratch may be indexed by it.
 template <class Body>

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +19,7 @@
 #include <heed/io/safetensors.hpp>
 #include <heed/io/safetensors_writer.hpp>
 #include <heed/io/self_test.hpp>
+#include <heed/io/tensor_report.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/version.hpp>
 
@@ -34,13 +34,6 @@ namespace detail {
 inline std::string tensor_name(std::string_view section, std::string_view name) {
   if (section.empty()) return std::string(name);
   return std::string(section_prefix) + std::string(section) + '.' + std::string(name);
-}
-
-/// Up to ten names, so that a message stays one line.
-inline std::string name_list(const std::vector<std::string>& names) {
-  std::string text;
-  for (std::size_t i = 0; i < names.size() && i < 10; ++i) text += (i == 0 ? "" : ", ") + names[i];
-  return names.size() <= 10 ? text : text + " and " + std::to_string(names.size() - 10) + " more";
 }
 
 }  // namespace detail
@@ -160,26 +153,15 @@ class Checkpoint {
   /// that is missing, left over or of another shape or type; then nothing was loaded.
   template <class Model>
   void load(std::string_view section, Model& model) const {
-    std::set<std::string> wanted;
-    std::vector<std::string> missing, different, extra;
+    TensorReport report;
     for_each_parameter(
-        [&](std::string_view name, Role, auto& tensor) {
-          const std::string full = detail::tensor_name(section, name);
-          wanted.insert(full);
-          compare(full, tensor, missing, different);
+        [&]<class T, int Rank>(std::string_view name, Role, const Tensor<T, Rank>& tensor) {
+          const Extents<Rank> shape = extents(tensor);
+          report.expect<T>(file_, detail::tensor_name(section, name), {shape.begin(), shape.end()});
         },
-        model);
-    for (const std::string& name : file_.names()) {
-      if (belongs_to(section, name) && !wanted.contains(name)) extra.push_back(quote(name));
-    }
-    std::string problem;
-    const auto add = [&](const char* what, const std::vector<std::string>& names) {
-      if (!names.empty()) problem += (problem.empty() ? "" : "; ") + std::string(what) + detail::name_list(names);
-    };
-    add("missing: ", missing);
-    add("of another shape or type: ", different);
-    add("left over: ", extra);
-    if (!problem.empty()) raise(FormatError(file_.name(), "", "the tensors are not the model's; " + problem));
+        std::as_const(model));
+    report.add_extra(file_, [&](std::string_view name) { return belongs_to(section, name); });
+    report.require(file_, "the tensors are not the model's");
     for_each_parameter([&](std::string_view name, Role,
                            auto& tensor) { file_.copy_to(detail::tensor_name(section, name), flat(tensor)); },
                        model);
@@ -189,20 +171,6 @@ class Checkpoint {
   static bool belongs_to(std::string_view section, std::string_view name) {
     return section.empty() ? !name.starts_with(section_prefix) : name.starts_with(detail::tensor_name(section, ""));
   }
-  template <class T, int Rank>
-  void compare(const std::string& name, const Tensor<T, Rank>& tensor, std::vector<std::string>& missing,
-               std::vector<std::string>& different) const {
-    const auto found = file_.tensors().find(name);
-    if (found == file_.tensors().end()) return missing.push_back(quote(name));
-    const TensorInfo& info = found->second;
-    std::vector<Index> shape;
-    for (const Index extent : extents(tensor)) shape.push_back(extent);
-    const bool readable = std::floating_point<T> ? is_loadable(info.dtype) : info.dtype == dtype_of<T>;
-    if (readable && info.shape == shape) return;
-    different.push_back(quote(name) + " (" + std::string(dtype_info(info.dtype).name) + " " + shape_text(info.shape) +
-                        ", wanted " + shape_text(shape) + ")");
-  }
-
   SafetensorsFile file_;
   std::string config_, written_by_;
   std::map<std::string, std::string> texts_;

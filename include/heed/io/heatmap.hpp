@@ -166,18 +166,24 @@ inline std::string svg_scale(const SvgLayout& at, double y) {
          svg_text(at.left + 180, y + 28, "soft end", "100 %");
 }
 
+/// The beginning of a drawing: its size, style, background and title.
+inline std::string svg_page(const std::string& title, double margin, double page_width, double page_height) {
+  const std::string width = decimal(page_width, 0), height = decimal(page_height, 0);
+  const std::string label = xml_text(title.empty() ? "Attention weights" : title);
+  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"" + label + "\" width=\"" +
+                    width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + ' ' + height + "\">\n";
+  svg += svg_style;
+  svg += "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
+  if (!title.empty()) svg += svg_text(margin, 38, "title", title);
+  return svg;
+}
+
 }  // namespace detail
 
 /// A self-contained SVG: a cell per weight with its percentage, the whole labels and the weight as a tooltip.
 inline std::string heatmap_svg(const Heatmap& map) {
   const detail::SvgLayout at(map);
-  const std::string width = detail::decimal(at.width, 0), height = detail::decimal(at.height, 0);
-  const std::string label = detail::xml_text(map.title.empty() ? "Attention weights" : map.title);
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"" + label + "\" width=\"" +
-                    width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + ' ' + height + "\">\n";
-  svg += detail::svg_style;
-  svg += "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
-  if (!map.title.empty()) svg += detail::svg_text(detail::SvgLayout::margin, 38, "title", map.title);
+  std::string svg = detail::svg_page(map.title, detail::SvgLayout::margin, at.width, at.height);
   const auto columns = static_cast<Index>(map.columns.size()), rows = static_cast<Index>(map.rows.size());
   for (Index j = 0; j < columns; ++j) {
     const double x = at.x(j) + detail::SvgLayout::cell / 2, y = at.top - detail::SvgLayout::label_gap;

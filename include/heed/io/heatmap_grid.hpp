@@ -124,13 +124,7 @@ inline std::string grid_cell(const Heatmap& map, Index row, Index column, double
 inline std::string heatmap_grid_svg(const HeatmapGrid& grid) {
   detail::check_grid("heatmap_grid_svg", grid);
   const detail::GridLayout at(grid);
-  const std::string width = detail::decimal(at.width, 0), height = detail::decimal(at.height, 0);
-  const std::string label = detail::xml_text(grid.title.empty() ? "Attention weights" : grid.title);
-  std::string svg = "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"" + label + "\" width=\"" +
-                    width + "\" height=\"" + height + "\" viewBox=\"0 0 " + width + ' ' + height + "\">\n";
-  svg += detail::svg_style;
-  svg += "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
-  if (!grid.title.empty()) svg += detail::svg_text(detail::GridLayout::margin, 38, "title", grid.title);
+  std::string svg = detail::svg_page(grid.title, detail::GridLayout::margin, at.width, at.height);
   const double side = at.cell - (at.cell > 8 ? 1.5 : 0.5);
   for (std::size_t m = 0; m < grid.maps.size(); ++m) {
     const Heatmap& map = grid.maps[m];

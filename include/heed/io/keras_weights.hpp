@@ -7,12 +7,11 @@
 
 #include <algorithm>
 #include <functional>
-#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
-#include <heed/io/state_dict.hpp>
+#include <heed/io/tensor_report.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/gru_cell.hpp>
@@ -132,21 +131,10 @@ template <class Layer>
 void load_keras(const SafetensorsFile& file, const std::string& prefix, Layer& layer) {
   auto tensors = detail::keras_tensors(layer);
   using T = typename decltype(tensors)::value_type::value_type;
-  StateDictReport report;
-  std::set<std::string> wanted;
-  for (auto& tensor : tensors) {
-    tensor.name = prefix + tensor.name;
-    wanted.insert(tensor.name);
-    if (!file.contains(tensor.name)) {
-      report.missing.push_back(quote(tensor.name));
-    } else if (file.info(tensor.name).shape != tensor.shape) {
-      report.different.push_back(quote(tensor.name) + " (" + shape_text(file.info(tensor.name).shape) + ", wanted " +
-                                 shape_text(tensor.shape) + ")");
-    }
-  }
-  for (const std::string& name : file.names())
-    if (name.starts_with(prefix) && !wanted.contains(name)) report.extra.push_back(quote(name));
-  if (!report.complete()) raise(FormatError(file.name(), "", "the weights are not the layer's; " + report.text()));
+  TensorReport report;
+  for (auto& tensor : tensors) report.expect<T>(file, tensor.name = prefix + tensor.name, tensor.shape);
+  report.add_extra(file, [&](std::string_view name) { return name.starts_with(prefix); });
+  report.require(file, "the weights are not the layer's");
   for (auto& tensor : tensors) tensor.fill(file.values<T>(tensor.name));
 }
 

@@ -8,35 +8,14 @@
 // "layers.1.reverse.weight_ih" is weight_ih_l1_reverse there. Exported by examples/weights/export_torch.py.
 
 #include <filesystem>
-#include <set>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include <heed/core/quote.hpp>
-#include <heed/io/checkpoint.hpp>
+#include <heed/io/safetensors_writer.hpp>
+#include <heed/io/tensor_report.hpp>
+#include <heed/nn/parameters.hpp>
 
 namespace heed::inline HEED_ABI {
-
-/// What a state dict and a model do not have in common.
-struct StateDictReport {
-  std::vector<std::string> missing;    // the model has them, the file does not
-  std::vector<std::string> extra;      // the file has them under the prefix, the model does not
-  std::vector<std::string> different;  // of another shape, or a type that does not convert: "name (F32 (3, 4), wanted (3, 5))"
-
-  bool complete() const { return missing.empty() && extra.empty() && different.empty(); }
-  /// "missing: "a", "b"; of another shape or type: ...", empty when complete.
-  std::string text() const {
-    std::string all;
-    const auto add = [&](const char* what, const std::vector<std::string>& names) {
-      if (!names.empty()) all += (all.empty() ? "" : "; ") + std::string(what) + detail::name_list(names);
-    };
-    add("missing: ", missing);
-    add("of another shape or type: ", different);
-    add("left over: ", extra);
-    return all;
-  }
-};
 
 /// What happens to tensors of the file that the model does not have.
 enum class ExtraTensors { refuse, ignore };
@@ -63,35 +42,24 @@ inline std::string torch_name(std::string_view name) {
 
 /// Compares without loading.
 template <class Model>
-StateDictReport compare_state_dict(const SafetensorsFile& file, const Model& model, const StateDictOptions& options = {}) {
-  StateDictReport report;
-  std::set<std::string> wanted;
+TensorReport compare_state_dict(const SafetensorsFile& file, const Model& model, const StateDictOptions& options = {}) {
+  TensorReport report;
   for_each_parameter(
-      [&]<class T, int Rank>(std::string_view own, Role, const Tensor<T, Rank>& tensor) {
-        const std::string name = options.prefix + torch_name(own);
-        wanted.insert(name);
-        if (!file.contains(name)) return report.missing.push_back(quote(name));
-        const TensorInfo& info = file.info(name);
-        std::vector<Index> shape;
-        for (const Index extent : extents(tensor)) shape.push_back(extent);
-        if (info.shape == shape && is_loadable(info.dtype)) return;
-        report.different.push_back(quote(name) + " (" + std::string(dtype_info(info.dtype).name) + " " +
-                                   shape_text(info.shape) + ", wanted " + shape_text(shape) + ")");
+      [&]<class T, int Rank>(std::string_view name, Role, const Tensor<T, Rank>& tensor) {
+        const Extents<Rank> shape = extents(tensor);
+        report.expect<T>(file, options.prefix + torch_name(name), {shape.begin(), shape.end()});
       },
       model);
-  for (const std::string& name : file.names()) {
-    const bool ours = name.starts_with(options.prefix) && !wanted.contains(name);
-    if (ours && options.extra == ExtraTensors::refuse) report.extra.push_back(quote(name));
-  }
+  if (options.extra == ExtraTensors::refuse)
+    report.add_extra(file, [&](std::string_view name) { return name.starts_with(options.prefix); });
   return report;
 }
 
 /// Fills a model whose tensors have their sizes already; numbers of another type are converted. Throws FormatError with
-/// StateDictReport::text() unless everything fits; then nothing was loaded.
+/// TensorReport::text() unless everything fits; then nothing was loaded.
 template <class Model>
 void load_state_dict(const SafetensorsFile& file, Model& model, const StateDictOptions& options = {}) {
-  const StateDictReport report = compare_state_dict(file, model, options);
-  if (!report.complete()) raise(FormatError(file.name(), "", "the state dict is not the model's; " + report.text()));
+  compare_state_dict(file, model, options).require(file, "the state dict is not the model's");
   for_each_parameter([&](std::string_view name, Role,
                          auto& tensor) { file.copy_to(options.prefix + torch_name(name), flat(tensor)); },
                      model);

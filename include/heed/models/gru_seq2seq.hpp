@@ -42,11 +42,7 @@ struct GruSeq2Seq {
     double dropout = 0;  // on both embeddings and behind the readout, while training
     Index pad = 0;       // target positions with this id do not count; its embeddings start at zero and stay there
   };
-  struct LossOptions {
-    Rng* rng = nullptr;  // draws the dropout; null: evaluation
-    double label_smoothing = 0;
-    Smoothing smoothing = Smoothing::all_classes;
-  };
+  using LossOptions = Seq2SeqLossOptions;
   /// A source that the decoder can start from.
   struct Encoded {
     RecurrentMemory<T> memory;
@@ -126,8 +122,8 @@ struct GruSeq2Seq {
     Cache& c = cache ? *cache : unkept;
     const Tensor<T, 3> hidden_inputs = read_target(batch, options, c, executor);
     const Tensor<T, 2>* tied = config.tied == TiedEmbeddings::none ? nullptr : &target_embedding.weight;
-    return output.loss(c.read, hidden_inputs, batch.target_output, config.pad, {options.label_smoothing, options.smoothing},
-                       tied, options.rng, cache ? &c.output : nullptr, executor);
+    return output.loss(c.read, hidden_inputs, batch.target_output, config.pad, options, tied, cache ? &c.output : nullptr,
+                       executor);
   }
   CrossEntropyLoss<T> loss(const TokenBatch& batch, Cache* cache) const { return loss(batch, {}, cache); }
 

@@ -18,12 +18,15 @@ enum class TiedEmbeddings { none, target_output, all };
 /// Whether the output layer has a weight of its own or reads with the target embedding's.
 enum class OutputWeight { own, tied };
 
+/// What a translator's loss is told.
+struct Seq2SeqLossOptions {
+  Rng* rng = nullptr;  // draws the dropout; null: evaluation
+  double label_smoothing = 0;
+  Smoothing smoothing = Smoothing::all_classes;
+};
+
 template <class T>
 struct Seq2SeqOutput {
-  struct SmoothingOptions {
-    double label_smoothing = 0;
-    Smoothing smoothing = Smoothing::all_classes;
-  };
   struct Cache {
     std::vector<typename Readout<T>::Place> places;  // counted positions, sample by sample
     typename Readout<T>::Cache readout;
@@ -84,22 +87,23 @@ struct Seq2SeqOutput {
 
   /// The mean cross-entropy over the positions whose target (batch, steps) is not pad; cache null: no backward will follow.
   CrossEntropyLoss<T> loss(const RecurrentRead<T>& read, const Tensor<T, 3>& embedding, const Tensor<Index, 2>& target, Index pad,
-                        const SmoothingOptions& smoothing, const Tensor<T, 2>* tied, Rng* rng, Cache* cache,
-                        ExecutorRef executor) const {
+                           const Seq2SeqLossOptions& options, const Tensor<T, 2>* tied, Cache* cache,
+                           ExecutorRef executor) const {
     Cache unkept;
     Cache& c = cache ? *cache : unkept;
     const std::vector<Index> ids = counted(target, pad, c.places);
     const Tensor<T, 2> state = gathered(read.hidden, c.places), context = gathered(read.context, c.places);
     const Tensor<T, 2> embedded = gathered(embedding, c.places);
     Rng drawn;
-    if (rng) drawn = rng->next();
-    c.features = readout.forward({as_matrix(state), as_matrix(context), as_matrix(embedded)}, rng ? &drawn : nullptr, c.places,
+    if (options.rng) drawn = options.rng->next();
+    c.features = readout.forward({as_matrix(state), as_matrix(context), as_matrix(embedded)},
+                                 options.rng ? &drawn : nullptr, c.places,
                                  cache ? &c.readout : nullptr, executor);
     c.d_logits.resize(static_cast<Index>(ids.size()), vocab_size());
     project(as_matrix(std::as_const(c.features)), as_matrix(c.d_logits), tied, executor);
     return cross_entropy_in_place<T>(
         as_matrix(c.d_logits), ids,
-        {.label_smoothing = smoothing.label_smoothing, .smoothing = smoothing.smoothing}, executor);
+        {.label_smoothing = options.label_smoothing, .smoothing = options.smoothing}, executor);
   }
 
   /// The gradients of what was read; adds to grad, and to tied_grad where the weight is the target embedding's.

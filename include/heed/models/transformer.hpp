@@ -30,11 +30,7 @@ struct Transformer {
     TiedEmbeddings tied = TiedEmbeddings::none;
     Index pad = 0;  // target positions with this id do not count; its embeddings start at zero and stay there
   };
-  struct LossOptions {
-    Rng* rng = nullptr;  // draws the dropout; null: evaluation
-    double label_smoothing = 0;
-    Smoothing smoothing = Smoothing::all_classes;
-  };
+  using LossOptions = Seq2SeqLossOptions;
   /// A source that the decoder can read.
   struct Encoded {
     Tensor<T, 3> memory;         // (batch, source_length, model_dim)
@@ -102,8 +98,7 @@ struct Transformer {
     Cache unkept;
     Cache& c = cache ? *cache : unkept;
     read_target(batch, options.rng, c, cache != nullptr, nullptr, executor);
-    return output.loss(c.read, Tensor<T, 3>(), batch.target_output, config.pad,
-                       {options.label_smoothing, options.smoothing}, tied_weight(*this), options.rng,
+    return output.loss(c.read, Tensor<T, 3>(), batch.target_output, config.pad, options, tied_weight(*this),
                        cache ? &c.output : nullptr, executor);
   }
   CrossEntropyLoss<T> loss(const TokenBatch& batch, Cache* cache) const { return loss(batch, {}, cache); }

@@ -40,11 +40,9 @@ class TransformerTokenDecoder {
 
   /// Row r goes on from what was row parents[r].
   void reorder(std::span<const Index> parents) {
+    if (keeps_rows(parents, rows())) return;
     std::vector<Index> lengths;
     for (const Index parent : parents) lengths.push_back(lengths_[static_cast<std::size_t>(parent)]);
-    bool same = parents.size() == lengths_.size();
-    for (std::size_t r = 0; same && r < parents.size(); ++r) same = parents[r] == static_cast<Index>(r);
-    if (same) return;
     for (auto& layer : state_.layers) {
       layer.past.reorder(parents);
       layer.memory.key = selected(layer.memory.key, parents);

@@ -24,10 +24,11 @@ struct BlockNorm {
   RmsNorm<T> rms;
   NormKind kind = NormKind::layer;
 
-  /// What was normalised, and each row's moments (the factor alone of rms).
+  /// What was normalised, and of each row the moments (layer) or the factor (rms).
   struct State {
     Tensor<T, 3> x;
     std::vector<RowMoments<T>> moments;
+    std::vector<T> factors;
   };
 
   static void fields(auto&& visit, auto&... self) {
@@ -45,30 +46,33 @@ struct BlockNorm {
                             .affine = config.bias == Bias::yes ? Affine::weight_and_bias : Affine::weight});
   }
 
-  /// state.x (batch, length, size) -> its normalisation; state.moments are written.
+  /// state.x (batch, length, size) -> its normalisation; the rows' numbers are written.
   Tensor<T, 3> forward(State& state, ExecutorRef executor) const {
-    state.moments.resize(static_cast<std::size_t>(as_matrix(state.x).rows));
-    return apply(state.x, state.moments.data(), executor);
+    const auto rows = static_cast<std::size_t>(as_matrix(state.x).rows);
+    kind == NormKind::layer ? state.moments.resize(rows) : state.factors.resize(rows);
+    return normalized(state.x, state.moments.data(), state.factors.data(), executor);
   }
-  /// The same again of a state that a forward left, or of an x that nobody will go back through.
-  Tensor<T, 3> apply(const Tensor<T, 3>& x, RowMoments<T>* moments, ExecutorRef executor) const {
-    Tensor<T, 3> y(extents(x));
-    if (kind == NormKind::layer) {
-      layer.forward_into(as_matrix(x), as_matrix(y), moments, executor);
-    } else {
-      std::vector<T> factors(moments ? static_cast<std::size_t>(as_matrix(x).rows) : 0);
-      rms.forward_into(as_matrix(x), as_matrix(y), moments ? factors.data() : nullptr, executor);
-      for (std::size_t i = 0; i < factors.size(); ++i) moments[i] = {T(0), factors[i]};
-    }
-    return y;
+  /// The same again of a state that a forward left.
+  Tensor<T, 3> apply(const State& state, ExecutorRef executor) const {
+    return normalized(state.x, nullptr, nullptr, executor);
   }
   /// d (batch, length, size) becomes the gradient of state.x; adds to grad.
   void backward(Tensor<T, 3>& d, const State& state, BlockNorm& grad, ExecutorRef executor) const {
     const MatrixView<const T> d_y = as_matrix(std::as_const(d)), x = as_matrix(state.x);
-    if (kind == NormKind::layer) return layer.backward_into(d_y, x, state.moments.data(), as_matrix(d), grad.layer, executor);
-    std::vector<T> factors;
-    for (const RowMoments<T>& row : state.moments) factors.push_back(row.inverse_deviation);
-    rms.backward_into(d_y, x, factors.data(), as_matrix(d), grad.rms, executor);
+    if (kind == NormKind::layer)
+      layer.backward_into(d_y, x, state.moments.data(), as_matrix(d), grad.layer, executor);
+    else
+      rms.backward_into(d_y, x, state.factors.data(), as_matrix(d), grad.rms, executor);
+  }
+
+ private:
+  Tensor<T, 3> normalized(const Tensor<T, 3>& x, RowMoments<T>* moments, T* factors, ExecutorRef executor) const {
+    Tensor<T, 3> y(extents(x));
+    if (kind == NormKind::layer)
+      layer.forward_into(as_matrix(x), as_matrix(y), moments, executor);
+    else
+      rms.forward_into(as_matrix(x), as_matrix(y), factors, executor);
+    return y;
   }
 };
 

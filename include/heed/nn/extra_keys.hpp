@@ -6,6 +6,7 @@
 
 #include <heed/attention/bound_mask.hpp>
 #include <heed/attention/options.hpp>
+#include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 

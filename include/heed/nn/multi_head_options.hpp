@@ -8,6 +8,7 @@
 #include <heed/attention/rotary.hpp>
 #include <heed/nn/extra_keys.hpp>
 #include <heed/nn/initialize.hpp>
+#include <heed/simd/row.hpp>
 
 namespace heed::inline HEED_ABI {
 

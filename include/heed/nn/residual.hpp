@@ -47,28 +47,29 @@ struct Residual {
   template <class Back>
   void backward(Tensor<T, 3>& d_y, const Tensor<T, 3>& x, const Back& back, const State& state, Residual& grad,
                 ExecutorRef executor) const {
-    const auto through_dropout = [&] {
-      return state.dropout.factor.empty() ? d_y : dropout.backward(d_y, state.dropout);
+    const auto sublayer = [&](const Tensor<T, 3>& in) {
+      return state.dropout.factor.empty() ? back(d_y, in) : back(dropout.backward(d_y, state.dropout), in);
     };
     if (place == NormPlace::before) {
-      Tensor<T, 3> d = back(through_dropout(), norm.apply(state.norm.x, nullptr, executor));
+      Tensor<T, 3> d = sublayer(norm.apply(state.norm, executor));
       norm.backward(d, state.norm, grad.norm, executor);
       detail::add_into(d_y, d, executor);
     } else {
       norm.backward(d_y, state.norm, grad.norm, executor);
-      detail::add_into(d_y, back(through_dropout(), x), executor);
+      detail::add_into(d_y, sublayer(x), executor);
     }
   }
 
   /// What the forward returned, made again where norm comes after; empty where it comes before.
   Tensor<T, 3> result(const State& state, ExecutorRef executor) const {
-    return place == NormPlace::after ? norm.apply(state.norm.x, nullptr, executor) : Tensor<T, 3>();
+    return place == NormPlace::after ? norm.apply(state.norm, executor) : Tensor<T, 3>();
   }
 
  private:
   Tensor<T, 3> dropped(Tensor<T, 3> y, Rng* rng, State& state, ExecutorRef executor) const {
     state.dropout.factor.clear();
-    return rng ? dropout.forward(y, rng, &state.dropout, SequenceAxes::batch_step, executor) : y;
+    if (!rng) return y;
+    return dropout.forward(y, rng, &state.dropout, SequenceAxes::batch_step, executor);
   }
 };
 
