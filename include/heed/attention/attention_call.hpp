@@ -37,51 +37,51 @@ struct AttentionShape {
 
 namespace detail {
 
-/// Refuses query, key and value whose extents do not belong together (BAD_INPUT A1 to A12).
-template <class T>
-AttentionShape check_attention_shape(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
-                                     const View<const T, 4>& value) {
-  check_input(function, "query", query);
-  check_input(function, "key", key);
-  check_input(function, "value", value);
-  const auto& q = query.extents;
-  const auto& k = key.extents;
-  const auto& v = value.extents;
+/// Refuses extents of query, key and value that do not belong together.
+inline AttentionShape check_attention_extents(const char* function, const Extents<4>& q, const Extents<4>& k,
+                                              const Extents<4>& v) {
   const auto same = [&](const char* argument, const char* axis, Index found, Index wanted, const char* other) {
     check(found == wanted, [&] {
-      return argument_text(function, argument) + " has " + axis + " " + std::to_string(found) + ", wanted " +
-             std::to_string(wanted) + " as in " + other;
+      return message({function, ": ", argument, " has ", axis, " ", found, ", wanted ", wanted, " as in ", other});
     });
   };
-  check(q[3] > 0, [&] { return argument_text(function, "query") + " has head_dim 0, wanted at least 1"; });
+  check(q[3] > 0, [&] { return message({function, ": query has head_dim 0, wanted at least 1"}); });
   same("key", "head_dim", k[3], q[3], "query");
   same("key", "batch", k[0], q[0], "query");
   same("value", "batch", v[0], q[0], "query");
   same("value", "heads", v[1], k[1], "key");
   same("value", "length", v[2], k[2], "key");
   check(k[1] == 0 ? q[1] == 0 : q[1] % k[1] == 0, [&] {
-    return argument_text(function, "query") + " has " + std::to_string(q[1]) + " heads and key " +
-           std::to_string(k[1]) + ", wanted a multiple of key's heads";
+    return message({function, ": query has ", q[1], " heads and key ", k[1], ", wanted a multiple of key's heads"});
   });
   return {q[0], q[1], k[1], q[2], k[2], q[3], v[3]};
+}
+
+/// Refuses query, key and value that are no views or do not belong together (BAD_INPUT A1 to A12).
+template <class T>
+AttentionShape check_attention_shape(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
+                                     const View<const T, 4>& value) {
+  check_input(function, "query", query);
+  check_input(function, "key", key);
+  check_input(function, "value", value);
+  return check_attention_extents(function, query.extents, key.extents, value.extents);
 }
 
 /// Refuses a scale that is no number and dropout out of range or without a source of bits (B17, B19, B20).
 template <class T>
 void check_attention_numbers(const char* function, const AttentionOptions<T>& options) {
   check(!options.scale || std::isfinite(*options.scale), [&] {
-    return argument_text(function, "scale") + " is " + std::to_string(*options.scale) + ", wanted a finite number";
+    return message({function, ": scale is ", static_cast<double>(*options.scale), ", wanted a finite number"});
   });
   check(std::isfinite(options.softcap), [&] {
-    return argument_text(function, "softcap") + " is " + std::to_string(options.softcap) + ", wanted a finite number";
+    return message({function, ": softcap is ", static_cast<double>(options.softcap), ", wanted a finite number"});
   });
   const double p = options.dropout.probability;
   check(p >= 0 && p <= 1, [&] {
-    return argument_text(function, "dropout.probability") + " is " + std::to_string(p) + ", wanted 0 to 1";
+    return message({function, ": dropout.probability is ", p, ", wanted 0 to 1"});
   });
   check(p == 0 || options.dropout.rng.has_value(), [&] {
-    return argument_text(function, "dropout.rng") + " is not given, wanted an Rng for dropout.probability " +
-           std::to_string(p);
+    return message({function, ": dropout.rng is not given, wanted an Rng for dropout.probability ", p});
   });
 }
 
@@ -145,8 +145,8 @@ struct AttentionCall {
       largest = std::max({largest, -offset, offset + shape.query_length});
     }
     check(largest <= limit, [&] {
-      return std::string(function) + ": a score or mask callable with positions up to " + std::to_string(largest) +
-             ", wanted at most " + std::to_string(limit) + ": beyond that they are not exact";
+      return message({function, ": a score or mask callable with positions up to ", largest, ", wanted at most ", limit,
+                      ": beyond that they are not exact"});
     });
   }
 };

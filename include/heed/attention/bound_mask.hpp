@@ -17,13 +17,13 @@ namespace detail {
 inline void check_per_sample(const char* function, const char* argument, std::span<const Index> values, Index batch,
                              Range allowed) {
   check(static_cast<Index>(values.size()) == batch, [&] {
-    return std::string(function) + ": " + argument + " has " + std::to_string(values.size()) + " entries, wanted " +
-           std::to_string(batch) + " (batch)";
+    return message({function, ": ", argument, " has ", static_cast<Index>(values.size()), " entries, wanted ", batch,
+                    " (batch)"});
   });
   for (std::size_t b = 0; b < values.size(); ++b) {
     check(values[b] >= allowed.first && values[b] <= allowed.end, [&] {
-      return std::string(function) + ": " + argument + "[" + std::to_string(b) + "] is " + std::to_string(values[b]) +
-             ", wanted " + std::to_string(allowed.first) + " to " + std::to_string(allowed.end);
+      return message({function, ": ", argument, "[", static_cast<Index>(b), "] is ", values[b], ", wanted ",
+                      allowed.first, " to ", allowed.end});
     });
   }
 }
@@ -171,15 +171,16 @@ class BoundMask {
 
   void check_corner(const char* function) const {
     check(mask_.causality != Causality::square || shape_.query_length == shape_.key_length, [&] {
-      return std::string(function) + ": mask is a plain causal() with query_length " +
-             std::to_string(shape_.query_length) + " and key_length " + std::to_string(shape_.key_length) +
-             ", wanted a named corner: causal(Corner::top_left), causal(Corner::bottom_right) or causal_offset(o)";
+      return message(
+          {function, ": mask is a plain causal() with query_length ", shape_.query_length, " and key_length ",
+           shape_.key_length,
+           ", wanted a named corner: causal(Corner::top_left), causal(Corner::bottom_right) or causal_offset(o)"});
     });
   }
   void check_window(const char* function) const {
     check(!mask_.window || (mask_.window->left >= -1 && mask_.window->right >= -1), [&] {
-      return std::string(function) + ": window is (" + std::to_string(mask_.window->left) + ", " +
-             std::to_string(mask_.window->right) + "), wanted sides of at least -1 (-1 is unbounded)";
+      return message({function, ": window is (", mask_.window->left, ", ", mask_.window->right,
+                      "), wanted sides of at least -1 (-1 is unbounded)"});
     });
   }
 

@@ -3,7 +3,6 @@
 // axes and axes of extent 1 repeat. For boolean masks and additive biases.
 
 #include <cstdint>
-#include <string>
 #include <type_traits>
 
 #include <heed/core/check.hpp>
@@ -33,6 +32,21 @@ concept BooleanSourceOf = BooleanSource<X> && std::same_as<T, std::uint8_t>;
 /// What a BroadcastView<T> may be made of: bytes may come as bool.
 template <class X, class T>
 concept BroadcastSourceOf = BroadcastSource<X, T> || BooleanSourceOf<X, T>;
+
+namespace detail {
+
+/// Refuses extents that are neither 1 nor the whole's: "attend: bias has shape (1, 1, 3, 4), wanted (2, 8, 3, 5) ...".
+inline void check_broadcast(const char* function, const char* argument, const Extents<4>& extents,
+                            const Extents<4>& whole) {
+  bool fits = true;
+  for (std::size_t axis = 0; axis < 4; ++axis) fits = fits && (extents[axis] == 1 || extents[axis] == whole[axis]);
+  check(fits, [&] {
+    return message({function, ": ", argument, " has shape ", shape_text(extents), ", wanted ", shape_text(whole),
+                    " (batch, heads, query_length, key_length), or 1 where it repeats"});
+  });
+}
+
+}  // namespace detail
 
 /// Read-only and non-owning; the default is absent.
 template <class T>
@@ -66,18 +80,9 @@ struct BroadcastView {
     return view.data + batch * step(0) + head * step(1) + query * step(2);
   }
 
-  /// Refuses extents that are neither 1 nor the whole's: "attend: bias has shape (1, 1, 3, 4), wanted (2, 8, 3, 5)
-  /// ...".
+  /// Refuses extents that are neither 1 nor the whole's.
   void check_against(const char* function, const char* argument, const Extents<4>& whole) const {
-    if (!present_) return;
-    bool fits = true;
-    for (std::size_t axis = 0; axis < 4; ++axis) {
-      fits = fits && (view.extents[axis] == 1 || view.extents[axis] == whole[axis]);
-    }
-    check(fits, [&] {
-      return std::string(function) + ": " + argument + " has shape " + shape_text(view.extents) + ", wanted " +
-             shape_text(whole) + " (batch, heads, query_length, key_length), or 1 where it repeats";
-    });
+    if (present_) detail::check_broadcast(function, argument, view.extents, whole);
   }
 
  private:

@@ -61,7 +61,7 @@ class OutputCheck {
     const MemorySpan span = memory_span(function_, name, output);
     for (Index i = 0; i < count_; ++i) {
       heed::check(!span.overlaps(spans_[i]), [&] {
-        return argument_text(function_, name) + " overlaps " + names_[i] + ", wanted memory of its own";
+        return message({function_, ": ", name, " overlaps ", names_[i], ", wanted memory of its own"});
       });
     }
     names_[count_] = name;

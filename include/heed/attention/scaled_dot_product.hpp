@@ -42,8 +42,8 @@ void attend_into(const AttentionOutputs<T>& outputs, const std::type_identity_t<
   detail::OutputCheck<T>("attend_into", call).check(outputs);
   const std::size_t wanted = workspace_bytes<T>(call.shape, options, executor.concurrency());
   check(workspace.size() - workspace.used() >= wanted, [&] {
-    return "attend_into: workspace has " + std::to_string(workspace.size() - workspace.used()) +
-           " free bytes, wanted " + std::to_string(wanted) + " (workspace_bytes)";
+    return message({"attend_into: workspace has ", static_cast<Index>(workspace.size() - workspace.used()),
+                    " free bytes, wanted ", static_cast<Index>(wanted), " (workspace_bytes)"});
   });
   detail::run_forward(call, outputs, workspace, executor);
 }
@@ -121,8 +121,8 @@ Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key
   const bool more = options.return_weights || options.return_logsumexp || options.return_row_max ||
                     options.return_entropy || options.return_key_sums;
   check(!more, [&] {
-    return std::string(function) +
-           ": a return_* option (return_weights, return_logsumexp, ...) is set, wanted none: attend returns them";
+    return message({function, ": a return_* option (return_weights, return_logsumexp, ...) is set, wanted none: attend "
+                              "returns them"});
   });
   const detail::Callables<scalar_t<Q>, F...> own(callables...);
   return detail::attend_views<scalar_t<Q>>(function, query, key, value, options, executor, own.modifier()).output;

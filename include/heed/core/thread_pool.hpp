@@ -8,8 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <map>
-#include <memory>
+#include <forward_list>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -44,7 +43,7 @@ inline Index usable_cpus() {
 /// could use is cut, so that 10^6 starts no 10^6 threads.
 inline Index resolve_threads(Index requested) {
   check(requested >= 0,
-        [&] { return "threads: " + std::to_string(requested) + ", wanted 0 (automatic) or a positive number"; });
+        [&] { return message({"threads: ", requested, ", wanted 0 (automatic) or a positive number"}); });
   const Index most = std::max<Index>(64, 4 * usable_cpus());
   return requested == 0 ? usable_cpus() : std::min(requested, most);
 }
@@ -154,9 +153,9 @@ class DefaultPools {
   }
   ThreadPool& current() {
     const std::lock_guard lock(mutex_);
-    std::unique_ptr<ThreadPool>& pool = pools_[threads_];
-    if (!pool) pool = std::make_unique<ThreadPool>(threads_);
-    return *pool;
+    for (Sized& sized : pools_)
+      if (sized.threads == threads_) return sized.pool;
+    return pools_.emplace_front(threads_).pool;
   }
   Index threads() {
     const std::lock_guard lock(mutex_);
@@ -169,6 +168,12 @@ class DefaultPools {
   }
 
  private:
+  struct Sized {
+    explicit Sized(Index size) : threads(size), pool(size) {}
+    Index threads;
+    ThreadPool pool;
+  };
+
   DefaultPools() : threads_(resolve_threads(0)) {
     const char* const text = std::getenv("HEED_NUM_THREADS");
     if (text == nullptr || *text == '\0') return;
@@ -181,7 +186,7 @@ class DefaultPools {
 
   std::mutex mutex_;
   Index threads_;
-  std::map<Index, std::unique_ptr<ThreadPool>> pools_;
+  std::forward_list<Sized> pools_;  // never moved: calls hold references
 };
 
 /// The executor of calls that are given none.

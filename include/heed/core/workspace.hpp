@@ -25,15 +25,8 @@ class Workspace {
   template <class T>
   T* take(Index count) {
     check(count >= 0 && static_cast<std::size_t>(count) <= largest / sizeof(T),
-          [&] { return "Workspace::take: count is " + std::to_string(count) + ", wanted a size from 0 up"; });
-    const std::size_t bytes = rounded<T>(count);
-    check(bytes <= size_ - used_, [&] {
-      return "Workspace::take: workspace has " + std::to_string(size_) + " bytes, wanted at least " +
-             std::to_string(used_ + bytes);
-    });
-    T* piece = reinterpret_cast<T*>(block_.get() + used_);
-    used_ += bytes;
-    return piece;
+          [&] { return message({"Workspace::take: count is ", count, ", wanted a size from 0 up"}); });
+    return reinterpret_cast<T*>(take_bytes(rounded<T>(count)));
   }
   /// Bytes that take<T>(count) uses.
   template <class T>
@@ -54,6 +47,16 @@ class Workspace {
   void rewind(std::size_t mark) { used_ = mark; }
 
  private:
+  std::byte* take_bytes(std::size_t bytes) {
+    check(bytes <= size_ - used_, [&] {
+      return message({"Workspace::take: workspace has ", static_cast<Index>(size_), " bytes, wanted at least ",
+                      static_cast<Index>(used_ + bytes)});
+    });
+    std::byte* const piece = block_.get() + used_;
+    used_ += bytes;
+    return piece;
+  }
+
   struct Free {
     void operator()(std::byte* block) const { ::operator delete (block, std::align_val_t{alignment}); }
   };

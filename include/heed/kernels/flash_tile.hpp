@@ -48,12 +48,10 @@ template <class T, class Arch, int Rows, int Vectors, bool Tail, class Finish>
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>;
   B sum[Rows][Vectors];
-  unroll<Rows>([&](auto i) { unroll<Vectors>([&](auto v) { sum[i][v] = B(T(0)); }); });
-  gemm_detail::accumulate<T, Arch>(depth, a, b, b_step, sum, [=](const T* p, auto v) {
-    if constexpr (Tail && v == Vectors - 1)
-      return heed::load_partial<T, Arch>(p + v * width, last);
-    else
-      return heed::load<T, Arch>(p + v * width);
+  unroll<Rows>([&](int i) __attribute__((always_inline)) { unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[i][v] = B(T(0)); }); });
+  gemm_detail::accumulate<T, Arch>(depth, a, b, b_step, sum, [=](const T* p, int v) {
+    return Tail && v == Vectors - 1 ? heed::load_partial<T, Arch>(p + v * width, last)
+                                    : heed::load<T, Arch>(p + v * width);
   });
   finish(sum);
 }
@@ -65,9 +63,9 @@ void score_tile(Index depth, const Strided<T>& key, const T* query, T* scores, T
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>, step = FlashBlocks<T, Arch>::queries;
   multiply<T, Arch, Rows, Vectors, false>(depth, key, query, step, 0, [=](const B(&sum)[Rows][Vectors]) {
-    unroll<Vectors>([&](auto v) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       B largest = heed::load<T, Arch>(row_max + v * width);
-      unroll<Rows>([&](auto i) {
+      unroll<Rows>([&](int i) __attribute__((always_inline)) {
         largest = larger(sum[i][v], largest);
         heed::store(scores + i * step + v * width, sum[i][v]);
       });
@@ -116,10 +114,10 @@ void product_tile(const Strided<T>& a, const MatrixView<const T>& b, Index last,
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>;
   multiply<T, Arch, Rows, Vectors, Tail>(b.rows, a, b.data, b.stride, last, [=](const B(&sum)[Rows][Vectors]) {
-    unroll<Rows>([&](auto i) {
-      unroll<Vectors>([&](auto v) {
+    unroll<Rows>([&](int i) __attribute__((always_inline)) {
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) {
         T* const out = c + i * c_step + v * width;
-        if constexpr (Tail && v == Vectors - 1)
+        if (Tail && v == Vectors - 1)
           heed::store_partial(out, join.join(heed::load_partial<T, Arch>(out, last), sum[i][v], i), last);
         else
           heed::store(out, join.join(heed::load<T, Arch>(out), sum[i][v], i));

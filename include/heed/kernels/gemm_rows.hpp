@@ -29,16 +29,16 @@ template <class T, class Arch, int Rows>
   Sums<T, Arch, Rows, 1> sums;
   sums.start(c, width);
   const T* row[Rows];
-  unroll<Rows>([&](auto i) { row[i] = a.data + i * a.row_step; });
+  unroll<Rows>([&](int i) __attribute__((always_inline)) { row[i] = a.data + i * a.row_step; });
   const auto add = [&](const B& column, Index at) {
-    unroll<Rows>([&](auto i) { sums.sum[i][0] = heed::fma(B(row[i][at]), column, sums.sum[i][0]); });
+    unroll<Rows>([&](int i) __attribute__((always_inline)) { sums.sum[i][0] = heed::fma(B(row[i][at]), column, sums.sum[i][0]); });
   };
   Index step = 0, at = 0;
   for (; step + group <= k; step += group, at += group * a.k_step) {
     prefetch_rows<T, Arch>(b + ahead, stride, step);
     B columns[group];
     load_columns<T, Arch>(b + step, stride, columns);
-    unroll<static_cast<int>(group)>([&](auto q) { add(columns[q], at + q * a.k_step); });
+    unroll<static_cast<int>(group)>([&](int q) __attribute__((always_inline)) { add(columns[q], at + q * a.k_step); });
   }
   for (; step < k; ++step, at += a.k_step) {
     alignas(64) T column[width];

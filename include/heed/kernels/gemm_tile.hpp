@@ -56,9 +56,9 @@ struct Sums {
   // Calls f(accumulator, its place in c, columns in use) for every register; only the last one of a row may be partial.
   template <class F>
   [[gnu::always_inline]] void each(const Target<T>& c, Index cols, const F& f) {
-    unroll<Rows>([&](auto i) {
+    unroll<Rows>([&](int i) __attribute__((always_inline)) {
       T* row = c.data + i * c.stride;
-      unroll<Vectors - 1>([&](auto v) { f(sum[i][v], row + v * width, width); });
+      unroll<Vectors - 1>([&](int v) __attribute__((always_inline)) { f(sum[i][v], row + v * width, width); });
       f(sum[i][Vectors - 1], row + (Vectors - 1) * width, cols - (Vectors - 1) * width);
     });
   }
@@ -85,18 +85,18 @@ template <class T, class Arch, int Rows, int Vectors, class Load>
                                               Batch<T, Arch> (&sum)[Rows][Vectors], const Load& load) {
   using B = Batch<T, Arch>;
   const T* row[Rows];
-  unroll<Rows>([&](auto i) { row[i] = a.data + i * a.row_step; });
+  unroll<Rows>([&](int i) __attribute__((always_inline)) { row[i] = a.data + i * a.row_step; });
   Index offset = 0;
   for (Index step = 0; step < depth; ++step, offset += a.k_step, b += b_step) {
     B right[Vectors];
-    unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+    unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       right[v] = load(b, v);
       keep_in_register(right[v]);
     });
-    unroll<Rows>([&](auto i) __attribute__((always_inline)) {
+    unroll<Rows>([&](int i) __attribute__((always_inline)) {
       B left(row[i][offset]);
       keep_in_register(left);
-      unroll<Vectors>([&](auto v) __attribute__((always_inline)) {
+      unroll<Vectors>([&](int v) __attribute__((always_inline)) {
         sum[i][v] = heed::fma(left, right[v], sum[i][v]);
       });
     });
@@ -111,7 +111,7 @@ template <class T, class Arch, int Rows, int Vectors>
   Sums<T, Arch, Rows, Vectors> sums;
   sums.start(c, cols);
   accumulate<T, Arch>(k, a, b, b_step, sums.sum,
-                      [](const T* p, auto v) { return heed::load<T, Arch>(p + v * lanes<T, Arch>); });
+                      [](const T* p, int v) { return heed::load<T, Arch>(p + v * lanes<T, Arch>); });
   sums.finish(c, cols);
 }
 

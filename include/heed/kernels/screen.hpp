@@ -88,21 +88,21 @@ template <class Arch = default_arch>
   using B = Batch<float, Arch>;
   constexpr Index width = lanes<float, Arch>;
   B even[4], odd[4];
-  unroll<4>([&](auto v) {
+  unroll<4>([&](int v) __attribute__((always_inline)) {
     const Index count = std::clamp<Index>(cols - v * width, 0, width);
     even[v] = load_partial<float, Arch>(bias + std::min(v * width, cols), count);
     odd[v] = B(0.0f);
   });
   for (Index i = 0; i < k; i += 2, words += 4 * width) {
     const B first(x[i]), second(i + 1 < k ? x[i + 1] : 0.0f);
-    unroll<4>([&](auto v) {
+    unroll<4>([&](int v) __attribute__((always_inline)) {
       B word = load<float, Arch>(words + v * width);
       keep_in_register(word);
       even[v] = fma(even_halves<Arch>(word), first, even[v]);
       odd[v] = fma(word, second, odd[v]);
     });
   }
-  unroll<4>([&](auto v) {
+  unroll<4>([&](int v) __attribute__((always_inline)) {
     const Index count = std::clamp<Index>(cols - v * width, 0, width);
     store_partial(scores + std::min(v * width, cols), even[v] + odd[v], count);
   });

@@ -48,11 +48,12 @@ inline void prefetch([[maybe_unused]] const void* p) {
 #endif
 }
 
-/// Calls f(0), f(1), ..., f(Count - 1) with compile-time indices: a loop that is unrolled at every optimisation level.
+/// Calls f(0), f(1), ..., f(Count - 1): a loop that is unrolled at every optimisation level. The indices are constants
+/// where f is inlined (mark it always_inline), and f is compiled once: with types for indices it would be Count times.
 template <int Count, class F>
 [[gnu::always_inline]] inline void unroll(const F& f) {
   [&]<int... I>(std::integer_sequence<int, I...>) __attribute__((always_inline)) {
-    (f(std::integral_constant<int, I>()), ...);
+    (f(I), ...);
   }
   (std::make_integer_sequence<int, Count>());
 }

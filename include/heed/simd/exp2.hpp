@@ -54,8 +54,8 @@ class Exp2Nonpositive {
         lowest_(C::lowest),
         one_(T(1)) {
     for (B* constant : {&magic_, &lowest_, &one_}) keep_in_register(*constant);
-    unroll<degree>([&](auto i) {
-      c_[i] = B(C::polynomial[i]);
+    unroll<degree>([&](int i) __attribute__((always_inline)) {
+      c_[i] = B(C::polynomial[static_cast<std::size_t>(i)]);
       keep_in_register(c_[i]);
     });
   }
@@ -63,7 +63,7 @@ class Exp2Nonpositive {
     using namespace simd_detail;
     const B shifted = x + magic_, r = x - (shifted - magic_);
     B p = c_[degree - 1];
-    unroll<degree - 1>([&](auto i) __attribute__((always_inline)) { p = heed::fma(p, r, c_[degree - 2 - i]); });
+    unroll<degree - 1>([&](int i) __attribute__((always_inline)) { p = heed::fma(p, r, c_[degree - 2 - i]); });
     p = heed::fma(p, r, one_);
     const B power = from_bits<T, Arch>(to_exponent<T, Arch>(to_bits<T, Arch>(shifted)));
     return where_else_zero<T, Arch>(!(x < lowest_), p * power);  // a product, so that p's NaN stays one
