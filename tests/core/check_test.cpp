@@ -52,6 +52,13 @@ TEST_CASE("checked_product is exact or refused", "[core]") {
   CHECK_THROWS_WITH(heed::checked_product("f", "x", PTRDIFF_MAX, 2), Contains("does not fit 63 bits"));
 }
 
+TEST_CASE("message puts text and numbers one after another", "[core]") {
+  const std::string owned = "x";
+  CHECK(heed::message({"f", ": ", owned, std::string_view(" is "), Index{-3}, ", wanted ", 0.5}) ==
+        "f: x is -3, wanted 0.500000");
+  CHECK(heed::message({}).empty());
+}
+
 TEST_CASE("shape_text reads as a tuple", "[core]") {
   CHECK(heed::shape_text(std::array<Index, 3>{2, 3, 4}) == "(2, 3, 4)");
   CHECK(heed::shape_text({}) == "()");

@@ -56,20 +56,26 @@ inline Workspace& thread_workspace() {
   return workspace;
 }
 
+/// Memory for a result that is wanted, and its view.
+template <class T, int Rank>
+[[gnu::noinline]] void make_output(bool wanted, const Extents<Rank>& extents, Tensor<T, Rank>& tensor,
+                                   View<T, Rank>& view) {
+  if (!wanted) return;
+  tensor.resize(extents);
+  view = tensor;
+}
+
 /// Memory for what the options ask for.
 template <Real T>
 AttentionOutputs<T> make_outputs(AttentionResult<T>& result, const AttentionShape& shape,
                                  const AttentionOptions<T>& options) {
-  result.output.resize(shape.output());
-  AttentionOutputs<T> target{.output = result.output};
-  const auto want = [&](bool wanted, auto& tensor, auto& view, const auto& extents) {
-    if (wanted) tensor.resize(extents), view = tensor;
-  };
-  want(options.return_weights, result.weights, target.weights, shape.weights());
-  want(options.return_logsumexp, result.logsumexp, target.logsumexp, shape.logsumexp());
-  want(options.return_row_max, result.row_max, target.row_max, shape.logsumexp());
-  want(options.return_entropy, result.entropy, target.entropy, shape.logsumexp());
-  want(options.return_key_sums, result.key_sums, target.key_sums, shape.key_sums());
+  AttentionOutputs<T> target;
+  make_output(true, shape.output(), result.output, target.output);
+  make_output(options.return_weights, shape.weights(), result.weights, target.weights);
+  make_output(options.return_logsumexp, shape.logsumexp(), result.logsumexp, target.logsumexp);
+  make_output(options.return_row_max, shape.logsumexp(), result.row_max, target.row_max);
+  make_output(options.return_entropy, shape.logsumexp(), result.entropy, target.entropy);
+  make_output(options.return_key_sums, shape.key_sums(), result.key_sums, target.key_sums);
   return target;
 }
 

@@ -70,6 +70,7 @@ class FlashDecode {
   }
 
  private:
+  // Steps with several callers are not inlined: per block or chunk a call costs nothing, a copy takes time to compile.
   using B = Batch<T, Arch>;
   using State = flash_detail::DecodeState<T, Arch>;
   static constexpr T lowest = -std::numeric_limits<T>::infinity();
@@ -104,14 +105,14 @@ class FlashDecode {
     return any;
   }
 
-  void pack_queries() const {
+  [[gnu::noinline]] void pack_queries() const {
     for (Index r = 0; r < count_; ++r) {
       const StridedMatrix<T>& query = heads_[r].query;
       const T factor = scale(r).packed;
       for (Index d = 0; d < query.cols; ++d) scratch_.query[r * query.cols + d] = *query.at(0, d) * factor;
     }
   }
-  void start() {
+  [[gnu::noinline]] void start() {
     pack_queries();
     for (Index r = 0; r < count_; ++r) {
       fill_row<T, Arch>(out_[r].output.row(0), T(0), out_[r].output.cols);
@@ -120,7 +121,7 @@ class FlashDecode {
     }
   }
   /// A chunk's own maxima, sums and products, which enter the total as those of its blocks entered them.
-  void add_chunk(Index c, T* part) {
+  [[gnu::noinline]] void add_chunk(Index c, T* part) {
     for (Index r = 0; r < count_; ++r) {
       state_[r] = {};
       sum_[r] = part + r * part_size() + 3;
@@ -131,7 +132,7 @@ class FlashDecode {
     for (Index r = 0; r < count_; ++r)
       sum_[r][-3] = state_[r].row_max, sum_[r][-2] = state_[r].row_sum, sum_[r][-1] = state_[r].reach;
   }
-  void join(const T* part) {
+  [[gnu::noinline]] void join(const T* part) {
     for (Index r = 0; r < count_; ++r, part += part_size()) {
       const auto [old_factor, factor] = total_[r].join({part[0], part[1], part[2]}, scale(r));
       T* const out = out_[r].output.row(0);
@@ -149,7 +150,7 @@ class FlashDecode {
                                                                     cols, scratch_.gemm);
   }
   /// Scores of all heads against a block of keys, with terms and masks; what `keys` leaves out of the block is -inf.
-  void compute_scores(Range keys) const {
+  [[gnu::noinline]] void compute_scores(Range keys) const {
     using namespace flash_detail;
     const auto key = contiguous_rows(heads_[0].key, keys.first, keys.size(), scratch_.key);
     const Index at = keys.first % block;
@@ -184,7 +185,7 @@ class FlashDecode {
     }
   }
   /// A masked pair's weight of 0 does not stop a NaN: such a block's product is made of visible pairs alone.
-  void add_visible_values(Index r, Range keys, const MatrixView<const T>& value) const {
+  [[gnu::cold, gnu::noinline]] void add_visible_values(Index r, Range keys, const MatrixView<const T>& value) const {
     T* const product = scratch_.product + r * value.cols;
     fill_row<T, Arch>(product, T(0), value.cols);
     for (Index j = keys.first; j < keys.end; ++j)
@@ -205,14 +206,16 @@ class FlashDecode {
     const flash_detail::ScoreScale<T> scaled = scale(r);
     const Exp2Nonpositive<T, Arch> exp2;
     const B c(scaled.exponent), from(state.reference(scaled));
+    constexpr Index width = lanes<T, Arch>;
+    static_assert(block % (4 * width) == 0);
     TurnSum<T, Arch> sum;
-    for_each_register<T, Arch>(
-        block, [&](Index j, auto part, int turn) __attribute__((always_inline)) {
-          const B s = part.load(scores(r) + j);
-          const B weight = exp2(scaled.apply ? (s - from) * c : heed::fma(s, c, -from));
-          part.store(scores(r) + j, weight);
-          sum.add(turn, weight);
-        });
+    for (T* x = scores(r); x != scores(r) + block; x += 4 * width)
+      unroll<4>([&](int turn) __attribute__((always_inline)) {
+        const B s = heed::load<T, Arch>(x + turn * width);
+        const B weight = exp2(scaled.apply ? (s - from) * c : heed::fma(s, c, -from));
+        heed::store(x + turn * width, weight);
+        sum.add(turn, weight);
+      });
     return sum.total();
   }
   void drop(Index r, Range keys) const {

@@ -212,7 +212,9 @@ class FlashDecodeBackward {
     const B zero(T(0)), factor(scale);
     map_registers<T, Arch>(y.cols, [&](Index i, auto part) {
       B sum = accumulate == Accumulate::yes ? part.load(row + i) : zero;
-      unroll<Rows>([&](int r) __attribute__((always_inline)) { sum = sum + heed::fma(B(factors[r * block]), part.load(x + r * y.cols + i), zero); });
+      unroll<Rows>([&](int r) __attribute__((always_inline)) {
+        sum = sum + heed::fma(B(factors[r * block]), part.load(x + r * y.cols + i), zero);
+      });
       part.store(row + i, sum * factor);
     });
   }

@@ -97,8 +97,7 @@ class FlashForward {
     alignas(64) T next_max[Blocks::queries];
     std::copy_n(row_max_, Blocks::queries, next_max);
     tile_.compute(place, scratch_.query, next_max);
-    for (Index v = 0; v < tile_.vectors(); ++v)
-      scale_.apply ? weigh<true>(v, next_max) : weigh<false>(v, next_max);
+    for (Index v = 0; v < tile_.vectors(); ++v) weigh(v, next_max);
     tile_.apply_dropout(scratch_.scores);
     const auto value = flash_detail::contiguous_rows(head_.value, keys.first, keys.size(), scratch_.value);
     if (place.tile == Tile::mixed && skip == Skip::masked_pairs) return add_visible_values(value);
@@ -115,36 +114,36 @@ class FlashForward {
   }
 
   /// One register of queries: scores to weights, and the state moves to the new maximum.
-  template <bool Apply>
   void weigh(Index v, const T* next_max) {
     const Index at = v * width;
     const B c(scale_.exponent), row_max = heed::load<T, Arch>(next_max + at);
     const B past = heed::load<T, Arch>(origin_ + at);
     heed::store(row_max_ + at, row_max);
-    heed::store(origin_ + at, flash_detail::exponent_origin<Apply, T, Arch>(row_max, c));
-    const B sum = weigh_register<Apply>(v);
+    heed::store(origin_ + at, scale_.apply ? flash_detail::exponent_origin<true, T, Arch>(row_max, c)
+                                           : flash_detail::exponent_origin<false, T, Arch>(row_max, c));
+    const B sum = weigh_register(v);
     const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + at));
-    if constexpr (!Apply) reach_ = larger(larger(reference, -reference), reach_);
+    if (!scale_.apply) reach_ = larger(larger(reference, -reference), reach_);
     const B gap = past - reference;
-    const B factor = Exp2Nonpositive<T, Arch>()(Apply ? gap * c : gap);
+    const B factor = Exp2Nonpositive<T, Arch>()(scale_.apply ? gap * c : gap);
     heed::store(row_sum_ + at, heed::fma(heed::load<T, Arch>(row_sum_ + at), factor, sum));
     heed::store(factor_ + at, factor);
   }
   /// The register's scores become weights against its origin; returns their sums.
-  template <bool Apply>
-  B weigh_register(Index v) {
+  [[gnu::noinline]] B weigh_register(Index v) {
     const Range keys = tile_.vector_keys(v);
     T* const column = scratch_.scores + v * width;
     // A group of queries may reach over two registers: what this one does not see weighs nothing.
     for (Index j = 0; j < keys.first; ++j) heed::store(column + j * Blocks::queries, B(T(0)));
     for (Index j = keys.end; j < tile_.place().keys.size(); ++j) heed::store(column + j * Blocks::queries, B(T(0)));
     const B reference = flash_detail::exponent_reference<T, Arch>(heed::load<T, Arch>(origin_ + v * width));
-    return flash_detail::weigh_scores<T, Arch, Apply>(column + keys.first * Blocks::queries, keys.size(),
-                                                      scale_.exponent, reference);
+    T* const seen = column + keys.first * Blocks::queries;
+    return scale_.apply ? flash_detail::weigh_scores<T, Arch, true>(seen, keys.size(), scale_.exponent, reference)
+                        : flash_detail::weigh_scores<T, Arch, false>(seen, keys.size(), scale_.exponent, reference);
   }
 
   /// The product with V over visible pairs alone, row by row.
-  void add_visible_values(MatrixView<const T> value) {
+  [[gnu::cold, gnu::noinline]] void add_visible_values(MatrixView<const T> value) {
     const Range keys = tile_.place().keys;
     for (Index i = 0; i < seen_.size(); ++i) {
       fill_row<T, Arch>(scratch_.row, T(0), value.cols);
@@ -217,8 +216,7 @@ class FlashForward {
     }
     for_each_tile([&](const flash_detail::TilePlace& place) {
       tile_.compute(place, scratch_.query, nullptr);
-      for (Index v = 0; v < tile_.vectors(); ++v)
-        scale_.apply ? weigh_register<true>(v) : weigh_register<false>(v);
+      for (Index v = 0; v < tile_.vectors(); ++v) weigh_register(v);
       for (Index i = 0; i < seen_.size(); ++i) write_weights(i, place.keys);
     });
   }

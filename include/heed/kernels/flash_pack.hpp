@@ -42,7 +42,9 @@ void pack_transposed(const StridedMatrix<T>& x, Index first, Index count, T fact
         Batch<T, Arch> columns[group];
         load_columns<T, Arch>(x.at(first + i, d), x.row_step, columns);
         T* const out = packed + d * step + i;
-        unroll<static_cast<int>(group)>([&](int q) __attribute__((always_inline)) { heed::store(out + q * step, columns[q] * factors); });
+        unroll<static_cast<int>(group)>([&](int q) __attribute__((always_inline)) {
+          heed::store(out + q * step, columns[q] * factors);
+        });
       }
     for (; d < x.cols; ++d) {
       T* const out = packed + d * step + i;

@@ -108,7 +108,7 @@ struct FlashHead {
   bool visible(Index i, Index j) const {
     return band.visible(i, j) && terms.visible(i, j) && (!masks() || modifier->visible(modifier->mask, place, i, j));
   }
-  Tile visible_tile(Range queries, Range keys) const {
+  [[gnu::noinline]] Tile visible_tile(Range queries, Range keys) const {
     const Tile tile = terms.visible_tile(queries, keys, band.classify(queries, keys));
     if (!masks() || tile == Tile::empty) return tile;
     const Tile own = modifier->classify(modifier->mask, place, queries, keys);

@@ -48,7 +48,7 @@ template <class T, class Arch, int Rows, int Vectors, bool Tail, class Finish>
   using B = Batch<T, Arch>;
   constexpr Index width = lanes<T, Arch>;
   B sum[Rows][Vectors];
-  unroll<Rows>([&](int i) __attribute__((always_inline)) { unroll<Vectors>([&](int v) __attribute__((always_inline)) { sum[i][v] = B(T(0)); }); });
+  unroll<Rows * Vectors>([&](int i) __attribute__((always_inline)) { sum[i / Vectors][i % Vectors] = B(T(0)); });
   gemm_detail::accumulate<T, Arch>(depth, a, b, b_step, sum, [=](const T* p, int v) {
     return Tail && v == Vectors - 1 ? heed::load_partial<T, Arch>(p + v * width, last)
                                     : heed::load<T, Arch>(p + v * width);

@@ -46,7 +46,9 @@ void pack_columns(const MatrixView<const T>& b, T* packed, Index panel_width, In
       prefetch_rows<T, Arch>(b.data + ahead, b.stride, step);
       Batch<T, Arch> columns[group];
       load_columns<T, Arch>(b.data + step, b.stride, columns);
-      unroll<static_cast<int>(group)>([&](int q) __attribute__((always_inline)) { heed::store(packed + (step + q) * panel_width, columns[q]); });
+      unroll<static_cast<int>(group)>([&](int q) __attribute__((always_inline)) {
+        heed::store(packed + (step + q) * panel_width, columns[q]);
+      });
     }
   for (; step < b.cols; ++step) {
     T* out = packed + step * panel_width;

@@ -19,6 +19,12 @@ constexpr Index few_rows(Transpose tb) {
   return tb == Transpose::no ? Blocks<T, Arch>::rows : 4;
 }
 
+/// column[i] = b[i * stride]. One function: inlined, every Rows of multiply_columns has its elements one by one.
+template <Index count, class T>
+[[gnu::noinline]] void copy_column(const T* b, Index stride, T* column) {
+  for (Index i = 0; i < count; ++i) column[i] = b[i * stride];
+}
+
 /// c (Rows, lanes) = [c +] a (Rows, k) b^T, b (lanes, k): columns of b are made in registers. The rows that are
 /// multiplied next, `ahead` elements behind b, are brought into L1 meanwhile.
 template <class T, class Arch, int Rows>
@@ -31,10 +37,13 @@ template <class T, class Arch, int Rows>
   const T* row[Rows];
   unroll<Rows>([&](int i) __attribute__((always_inline)) { row[i] = a.data + i * a.row_step; });
   const auto add = [&](const B& column, Index at) {
-    unroll<Rows>([&](int i) __attribute__((always_inline)) { sums.sum[i][0] = heed::fma(B(row[i][at]), column, sums.sum[i][0]); });
+    unroll<Rows>([&](int i) __attribute__((always_inline)) {
+      sums.sum[i][0] = heed::fma(B(row[i][at]), column, sums.sum[i][0]);
+    });
   };
   Index step = 0, at = 0;
   for (; step + group <= k; step += group, at += group * a.k_step) {
+    keep_in_register(at);
     prefetch_rows<T, Arch>(b + ahead, stride, step);
     B columns[group];
     load_columns<T, Arch>(b + step, stride, columns);
@@ -42,7 +51,7 @@ template <class T, class Arch, int Rows>
   }
   for (; step < k; ++step, at += a.k_step) {
     alignas(64) T column[width];
-    for (Index i = 0; i < width; ++i) column[i] = b[i * stride + step];
+    copy_column<width>(b + step, stride, column);
     add(heed::load<T, Arch>(column), at);
   }
   sums.finish(c, width);

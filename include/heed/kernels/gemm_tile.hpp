@@ -88,6 +88,7 @@ template <class T, class Arch, int Rows, int Vectors, class Load>
   unroll<Rows>([&](int i) __attribute__((always_inline)) { row[i] = a.data + i * a.row_step; });
   Index offset = 0;
   for (Index step = 0; step < depth; ++step, offset += a.k_step, b += b_step) {
+    keep_in_register(offset), keep_in_register(b);
     B right[Vectors];
     unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       right[v] = load(b, v);
