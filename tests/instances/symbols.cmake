@@ -2,7 +2,8 @@
 cmake_minimum_required(VERSION 3.22)
 foreach(object IN LISTS OBJECTS)
   execute_process(COMMAND ${NM} -C --defined-only ${object} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-  foreach(name flash_detail::multiply gemm_detail::multiply_tile detail::attend_views detail::attend_backward_views
+  foreach(name flash_detail::multiply gemm_detail::multiply_tile detail::attend_views detail::attention_output
+               detail::attend_backward_views
                "heed::.*default_executor\\(\\)" Eigen::ThreadPoolTempl)
     string(REGEX MATCH "${name}" found "${symbols}")
     if(object MATCHES "/instances\\.cpp")

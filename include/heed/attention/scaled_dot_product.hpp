@@ -79,6 +79,15 @@ AttentionOutputs<T> make_outputs(AttentionResult<T>& result, const AttentionShap
   return target;
 }
 
+/// Runs a call in the thread's own workspace.
+template <Real T>
+void run_call(const AttentionCall<T>& call, const AttentionOutputs<T>& target, ExecutorRef executor) {
+  Workspace& workspace = thread_workspace();
+  workspace.reserve(forward_bytes<T>(call.shape, executor.concurrency()));
+  workspace.reset();
+  run_forward(call, target, workspace, executor);
+}
+
 template <Real T>
 AttentionResult<T> attend_views(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
                                 const View<const T, 4>& value, const AttentionOptions<T>& options,
@@ -86,11 +95,20 @@ AttentionResult<T> attend_views(const char* function, const View<const T, 4>& qu
   const AttentionCall<T> call(function, query, key, value, options, modifier);
   AttentionResult<T> result;
   const AttentionOutputs<T> target = make_outputs(result, call.shape, options);
-  Workspace& workspace = thread_workspace();
-  workspace.reserve(workspace_bytes<T>(call.shape, options, executor.concurrency()));
-  workspace.reset();
-  run_forward(call, target, workspace, executor);
+  run_call(call, target, executor);
   return result;
+}
+
+/// The output alone: a file that asks for no more compiles no more.
+template <Real T>
+Tensor<T, 4> attention_output(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
+                              const View<const T, 4>& value, const AttentionOptions<T>& options, ExecutorRef executor,
+                              const ScoreModifier<T>* modifier = nullptr) {
+  const AttentionCall<T> call(function, query, key, value, options, modifier);
+  Tensor<T, 4> output;
+  output.resize(call.shape.output());
+  run_call(call, {.output = output}, executor);
+  return output;
 }
 
 }  // namespace detail
@@ -131,7 +149,7 @@ Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key
                               "returns them"});
   });
   const detail::Callables<scalar_t<Q>, F...> own(callables...);
-  return detail::attend_views<scalar_t<Q>>(function, query, key, value, options, executor, own.modifier()).output;
+  return detail::attention_output<scalar_t<Q>>(function, query, key, value, options, executor, own.modifier());
 }
 template <TensorLike<4> Q, AttentionInput<scalar_t<Q>> K, AttentionInput<scalar_t<Q>> V,
           AttentionCallable<scalar_t<Q>>... F>
@@ -146,6 +164,9 @@ Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key
   declare AttentionResult<T> detail::attend_views<T>(const char*, const View<const T, 4>&, const View<const T, 4>&,    \
                                                      const View<const T, 4>&, const AttentionOptions<T>&, ExecutorRef, \
                                                      const ScoreModifier<T>*);                                         \
+  declare Tensor<T, 4> detail::attention_output<T>(                                                                    \
+      const char*, const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,                          \
+      const AttentionOptions<T>&, ExecutorRef, const ScoreModifier<T>*);                                               \
   declare void attend_into<T>(const AttentionOutputs<T>&, const View<const T, 4>&, const View<const T, 4>&,            \
                               const View<const T, 4>&, const AttentionOptions<T>&, Workspace&, ExecutorRef);
 

@@ -73,9 +73,12 @@ class ScoreTile {
   /// is visible; row_max becomes the larger of itself and the products.
   void multiply_keys(const StridedMatrix<T>& x, const T* packed, T* products, T* row_max) const {
     for_row_groups<FlashBlocks<T, Arch>::key_rows>(place_.keys.size(), [&](auto rows, Index j) {
-      const Strided<T> from{x.at(place_.keys.first + j, 0), x.row_step, x.column_step};
+      // A last row alone is computed twice, the second time into the row behind, which no key owns (flash_keys is even):
+      // two chains take no longer than one, and there is a tile less to compile.
+      constexpr int computed = rows == 1 ? 2 : rows;
+      const Strided<T> from{x.at(place_.keys.first + j, 0), rows == 1 ? 0 : x.row_step, x.column_step};
       const Range seen = key_queries(j, rows);
-      score_rows<T, Arch, rows>(x.cols, from, packed, seen.first / width, (seen.end + width - 1) / width,
+      score_rows<T, Arch, computed>(x.cols, from, packed, seen.first / width, (seen.end + width - 1) / width,
                                 products + j * step, row_max);
     });
   }
