@@ -1,5 +1,5 @@
-// No kernel reads or writes a byte outside its tensors: every tensor adjoins a page that may not be touched, behind it or
-// in front, with every tail and so at every alignment of its first element.
+// No kernel reads or writes a byte outside its tensors: every tensor adjoins a page that may not be touched, behind it
+// or in front, with every tail and so at every alignment of its first element.
 
 #include <heed/kernels/activation.hpp>
 #include <heed/kernels/additive.hpp>
@@ -178,7 +178,8 @@ TEMPLATE_TEST_CASE("additive scores stay inside their matrices", "[kernels]", fl
       additive_scores<T>(query, key, v, scores);
       additive_scores_backward<T>({query, key, v, scores, d_query, d_key, d_v});
       add_row_sums<T>(key, sums);
-      CHECK((all_finite<T>(scores.view) && all_finite<T>(d_key.view) && finite_row(d_v, units) && finite_row(sums, units)));
+      CHECK((all_finite<T>(scores.view) && all_finite<T>(d_key.view) && finite_row(d_v, units) &&
+             finite_row(sums, units)));
     }
 }
 
@@ -189,8 +190,11 @@ TEMPLATE_TEST_CASE("columns of a window stay inside image and matrix", "[kernels
     for (const Index stride : {1, 2})
       for (const Index width : {3, 5, 17, 33}) {
         const auto axis = [&](Index input) {
-          return WindowAxis{.input = input, .output = (input + 2 * padding - 3) / stride + 1, .kernel = 3,
-                            .stride = stride, .padding = padding};
+          return WindowAxis{.input = input,
+                            .output = (input + 2 * padding - 3) / stride + 1,
+                            .kernel = 3,
+                            .stride = stride,
+                            .padding = padding};
         };
         const WindowShape shape{.channels = 2, .height = axis(4), .width = axis(width)};
         auto x = numbers<T>(shape.input_size(), side), d_x = numbers<T>(shape.input_size(), side);

@@ -1,5 +1,5 @@
-// No attention call reads or writes a byte outside its tensors, whatever its options: every tensor adjoins a page that may
-// not be touched. Results are those of the same call in ordinary memory.
+// No attention call reads or writes a byte outside its tensors, whatever its options: every tensor adjoins a page that
+// may not be touched. Results are those of the same call in ordinary memory.
 
 #include "properties/random_problem.hpp"
 #include "support/guarded.hpp"

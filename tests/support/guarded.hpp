@@ -1,5 +1,6 @@
 #pragma once
-// Memory (of POSIX) between two pages that may not be touched: a read or a write one byte outside ends the test with SIGSEGV.
+// Memory between two pages that may not be touched (POSIX): a read or a write one byte outside ends the test with
+// SIGSEGV.
 
 #include <heed/core/view.hpp>
 
