@@ -28,6 +28,23 @@ std::vector<T> counting(Index count) {
 
 }  // namespace
 
+TEMPLATE_TEST_CASE("a quotient is rounded once, in batches as in scalars", "[simd]", float, double) {
+  using T = TestType;
+  std::uint64_t state = 1;
+  const auto number = [&state] {
+    state = state * 6364136223846793005u + 1442695040888963407u;
+    return static_cast<T>(static_cast<double>(state >> 11) * 0x1p-48 - 16);
+  };
+  for (int i = 0; i < 2000; ++i) {
+    const T a = number(), b = number();
+    for (const T lane : lanes_of(heed::divide(Batch<T>(a), Batch<T>(b)))) CHECK(same_bits(lane, a / b));
+    CHECK(same_bits(heed::divide(a, b), a / b));
+  }
+  const T inf = std::numeric_limits<T>::infinity();
+  for (const T lane : lanes_of(heed::divide(Batch<T>(T(1)), Batch<T>(inf)))) CHECK(lane == T(0));
+  for (const T lane : lanes_of(heed::divide(Batch<T>(T(1)), Batch<T>(T(0))))) CHECK(lane == inf);
+}
+
 TEMPLATE_TEST_CASE("fma rounds once where the machine can, in batches as in scalars", "[simd]", float, double) {
   using T = TestType;
   const T a = T(1) + std::numeric_limits<T>::epsilon(), c = -(a * a);  // a * a + c is 0 rounded twice, not once

@@ -172,7 +172,7 @@ struct Elu {
   static B minus_one(const B& x) {
     using T = typename B::value_type;
     const B t = tanh(B(T(0.5)) * x);
-    return (t + t) / (B(1) - t);
+    return divide(t + t, B(1) - t);
   }
   template <class B>
   B value(const B& x) const {
@@ -193,7 +193,7 @@ struct Softplus {
     const B u = exp(select(x > B(0), B(0) - x, x));
     const B sum = B(1) + u;
     const B kept = sum - B(1);
-    const B log_sum = select(kept == B(0), u, log(sum) * (u / select(kept == B(0), B(1), kept)));
+    const B log_sum = select(kept == B(0), u, log(sum) * divide(u, select(kept == B(0), B(1), kept)));
     return fma(log_sum, B(1), select(x > B(0), x, B(0)));
   }
   template <class B>

@@ -31,7 +31,7 @@ void change_decode_scores(const FlashHead<T>& head, const ScoreScale<T>& scale, 
   if (terms.softcap > 0) {
     const B cap(terms.softcap), one(T(1));
     map_registers<T, Arch>(keys.size(), [&](Index j, auto part) {
-      const B bounded = heed::tanh(part.load(scores + j) / cap);
+      const B bounded = heed::tanh(heed::divide(part.load(scores + j), cap));
       if (slopes) part.store(slopes + j, heed::fnma(bounded, bounded, one));
       part.store(scores + j, cap * bounded);
     });

@@ -187,7 +187,7 @@ class FlashForward {
       sum = heed::fma(sum, factor, exp2((sink - joined) * unit));
       origin = joined;
     }
-    heed::store(inverse_ + i, factor / sum);
+    heed::store(inverse_ + i, heed::divide(factor, sum));
     const Index count = std::min(width, seen_.size() - i), row = seen_.first + i;
     const B reference = flash_detail::exponent_reference<T, Arch>(origin);
     if (out_.logsumexp)

@@ -128,7 +128,7 @@ class ScoreTile {
   void cap_scores(Index v, T cap) const {
     const B c(cap), one(T(1));
     for_scores(v, [&](const B& s, Index j) {
-      const B bounded = heed::tanh(s / c);
+      const B bounded = heed::tanh(heed::divide(s, c));
       if (slopes_) heed::store(slopes_ + j * step + v * width, heed::fnma(bounded, bounded, one));
       return c * bounded;
     });

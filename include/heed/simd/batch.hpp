@@ -71,7 +71,11 @@ struct Fnma {
     if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_fnmadd_ps(a, b, c);
     if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_fnmadd_pd(a, b, c);
 #endif
+#if defined(__FMA__)
     return xsimd::fnma(a, b, c);
+#else  // xsimd 8.1 has one for x86 alone; elsewhere it multiplies, then adds
+    return xsimd::fma(-a, b, c);
+#endif
   }
   template <Real T>
   T operator()(T a, T b, T c) const {
@@ -80,6 +84,16 @@ struct Fnma {
   }
   auto operator()(const auto& a, const auto& b, const auto& c) const -> decltype(fnma_of(a, b, c)) {
     return fnma_of(a, b, c);
+  }
+};
+
+struct Divide {
+  template <class V>
+  V operator()(const V& a, const V& b) const {
+#if defined(__aarch64__)  // xsimd 8.1 refines an estimate of 1 / b in two steps, which is not rounded once
+    if constexpr (std::same_as<V, xsimd::batch<float, xsimd::neon64>>) return vdivq_f32(a, b);
+#endif
+    return a / b;
   }
 };
 
@@ -205,6 +219,8 @@ struct Reduce {
 inline constexpr simd_detail::Fma fma;
 /// c - a * b, rounded as fma.
 inline constexpr simd_detail::Fnma fnma;
+/// a / b, rounded once, of batches or scalars: what `/` is everywhere but for float on 64-bit ARM.
+inline constexpr simd_detail::Divide divide;
 /// Lane by lane mask ? a : b.
 inline constexpr simd_detail::Select select;
 /// The larger operand; a NaN in either one survives. Of equal ones the second.

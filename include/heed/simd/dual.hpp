@@ -46,8 +46,8 @@ struct Dual {
     return {a.value * b.value, heed::fma(a.derivative, b.value, a.value * b.derivative)};
   }
   friend Dual operator/(const Dual& a, const Dual& b) {
-    const V quotient = a.value / b.value;
-    return {quotient, heed::fnma(quotient, b.derivative, a.derivative) / b.value};
+    const V quotient = heed::divide(a.value, b.value);
+    return {quotient, heed::divide(heed::fnma(quotient, b.derivative, a.derivative), b.value)};
   }
   Dual& operator+=(const Dual& b) { return *this = *this + b; }
   Dual& operator-=(const Dual& b) { return *this = *this - b; }
@@ -91,7 +91,7 @@ V derivative_of(Exp, const V&, const V& y) {
 }
 template <class V>
 V derivative_of(Log, const V& x, const V&) {
-  return constant<V>(1) / x;
+  return heed::divide(constant<V>(1), x);
 }
 template <class V>
 V derivative_of(Tanh, const V&, const V& y) {
@@ -115,7 +115,7 @@ V derivative_of(Floor, const V&, const V&) {
 }
 template <class V>
 V derivative_of(Sqrt, const V&, const V& y) {
-  return constant<V>(0.5) / y;
+  return heed::divide(constant<V>(0.5), y);
 }
 
 }  // namespace simd_detail

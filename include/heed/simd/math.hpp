@@ -111,7 +111,7 @@ inline Batch<T, Arch> tanh_batch(const Batch<T, Arch>& x) {
   const B q = heed::fma(r, heed::fma(r, r * polynomial<T, Arch>(r, C::tanh), r), r);
   const B h = heed::fma(power, q, heed::fma(power, half, -half));
   const B a = at_most<T, Arch>(h, T(1));
-  return with_sign_of(heed::fnma(a, a / (h + B(T(1))), a), x);
+  return with_sign_of(heed::fnma(a, heed::divide(a, h + B(T(1))), a), x);
 }
 
 // exp(-|x|) never overflows: 1 / (1 + e) for x >= 0, e / (1 + e) for x < 0.
@@ -120,7 +120,7 @@ inline Batch<T, Arch> sigmoid_batch(const Batch<T, Arch>& x) {
   using B = Batch<T, Arch>;
   const B one(T(1));
   const B e = exp_batch<T, Arch>(-xsimd::abs(x));
-  return heed::select(x < B(T(0)), e, one) / (one + e);
+  return heed::divide(heed::select(x < B(T(0)), e, one), one + e);
 }
 
 // x = 2^n m, m in (sqrt(1/2), sqrt 2]; log m = 2 atanh(s) with f = m - 1, s = f / (2 + f); 2 s = f - s f keeps f exact.
@@ -138,7 +138,7 @@ inline Batch<T, Arch> log_batch(const Batch<T, Arch>& x) {
   B n = from_bits<T, Arch>(exponent_bits<T, Arch>(bits) | to_bits<T, Arch>(offset)) - (offset + B(C::bias));
   n = n + heed::select(large, one, B(T(0))) - heed::select(tiny, B(C::subnormal_shift), B(T(0)));
   const B f = heed::select(large, m * B(T(0.5)), m) - one;
-  const B s = f / (f + B(T(2)));
+  const B s = heed::divide(f, f + B(T(2)));
   const B z = s * s;
   const B correction = heed::fnma(z, polynomial<T, Arch>(z, C::log), f);
   const B value = heed::fma(n, B(C::ln2_high), f - heed::fnma(n, B(C::ln2_low), s * correction));
@@ -151,6 +151,8 @@ inline Batch<T, Arch> sqrt_batch(const Batch<T, Arch>& x) {
 #if defined(__AVX512F__)  // the unmasked forms: g++ 12 warns of its own header
   if constexpr (avx512<Arch> && std::same_as<T, float>) return _mm512_maskz_sqrt_ps(0xffff, x);
   if constexpr (avx512<Arch> && std::same_as<T, double>) return _mm512_maskz_sqrt_pd(0xff, x);
+#elif defined(__aarch64__)  // xsimd 8.1 refines an estimate here too
+  if constexpr (std::same_as<T, float>) return vsqrtq_f32(x);
 #endif
   return xsimd::sqrt(x);
 }
@@ -172,7 +174,7 @@ inline Batch<T, Arch> erf_batch(const Batch<T, Arch>& x) {
   using C = MathConstants<T>;
   const B size = heed::minimum(B(C::erf_saturates), xsimd::abs(x)), square = size * size;
   const B near_zero = heed::fma(size, polynomial<T, Arch>(square, C::erf), size);
-  const B q = polynomial<T, Arch>((size - B(T(2))) / (size + B(T(2))), C::erfc);
+  const B q = polynomial<T, Arch>(heed::divide(size - B(T(2)), size + B(T(2))), C::erfc);
   const B far = heed::fnma(exp_batch<T, Arch>(-square), q, B(T(1)));
   return with_sign_of(heed::select(size < B(C::erf_split), near_zero, far), x);
 }

@@ -59,7 +59,7 @@ struct Adadelta {
     void operator()(Batch<T>& value, Batch<T> grad, Batch<T>& squares, Batch<T>& steps) const {
       decay.apply(value, grad);
       squares = fma(broadcast(smoothing), squares, broadcast(input) * grad * grad);
-      const Batch<T> step = sqrt(steps + broadcast(epsilon)) / sqrt(squares + broadcast(epsilon)) * grad;
+      const Batch<T> step = divide(sqrt(steps + broadcast(epsilon)), sqrt(squares + broadcast(epsilon))) * grad;
       steps = fma(broadcast(smoothing), steps, broadcast(input) * step * step);
       value = fnma(broadcast(rate), step, value);
     }

@@ -87,7 +87,7 @@ class FactoredStep {
       const T* const g = grad_.row(i);
       const auto step = [&](const Batch<T>& sum, Index j, Index n) {
         const Batch<T> x = load_partial(g + j, n);
-        return sum + select(first_lanes<T>(n), x * x / moment(i, j, n), broadcast(T(0)));
+        return sum + select(first_lanes<T>(n), divide(x * x, moment(i, j, n)), broadcast(T(0)));
       };
       parts[static_cast<std::size_t>(i)] =
           simd_detail::reduce_row<T, default_arch>(grad_.cols, T(0), step, simd_detail::AddBatches());
@@ -102,7 +102,7 @@ class FactoredStep {
     for_each_task(executor_, grad_.rows, [&](Index i, Index) {
       const T* const g = grad_.row(i);
       simd_detail::update_row<T, default_arch>(value.row(i), value.cols, [&](const Batch<T>& w, Index j, Index n) {
-        return fnma(broadcast(rate), load_partial(g + j, n) / sqrt(moment(i, j, n)), w * broadcast(keep));
+        return fnma(broadcast(rate), divide(load_partial(g + j, n), sqrt(moment(i, j, n))), w * broadcast(keep));
       });
     });
   }

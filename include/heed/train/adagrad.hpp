@@ -63,7 +63,7 @@ struct Adagrad {
       squares = fma(grad, grad, squares);
       const Batch<T> root =
           convention == Convention::torch ? sqrt(squares) + broadcast(epsilon) : sqrt(squares + broadcast(epsilon));
-      value = fnma(broadcast(rate), grad / root, value);
+      value = fnma(broadcast(rate), divide(grad, root), value);
     }
   };
 

@@ -102,7 +102,7 @@ struct Adam {
     }
     void apply(Batch<T>& value, const Batch<T>& m, const Batch<T>& v) const {
       const Batch<T> root = fma(sqrt(v), broadcast(root_scale), broadcast(epsilon));
-      value = fnma(broadcast(rate), m / root, value);
+      value = fnma(broadcast(rate), divide(m, root), value);
     }
   };
 

@@ -78,7 +78,7 @@ struct Nadam {
       m = fma(broadcast(beta1), m, broadcast(input1) * grad);
       v = fma(broadcast(beta2), v, broadcast(input2) * grad * grad);
       const Batch<T> root = fma(sqrt(v), broadcast(root_scale), broadcast(epsilon));
-      value -= fma(broadcast(of_mean), m, broadcast(of_grad) * grad) / root;
+      value -= divide(fma(broadcast(of_mean), m, broadcast(of_grad) * grad), root);
     }
   };
 

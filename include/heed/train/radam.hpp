@@ -72,7 +72,7 @@ struct Radam {
       decay.apply(value, grad);
       m = fma(broadcast(beta1), m, broadcast(input1) * grad);
       v = fma(broadcast(beta2), v, broadcast(input2) * grad * grad);
-      value = fnma(broadcast(rate), adaptive ? m / (sqrt(v) + broadcast(epsilon)) : m, value);
+      value = fnma(broadcast(rate), adaptive ? divide(m, sqrt(v) + broadcast(epsilon)) : m, value);
     }
   };
 

@@ -80,7 +80,7 @@ struct Rmsprop {
         power = maximum(fnma(means, means, squares), broadcast(T(0)));  // a variance that rounding made negative is 0
       }
       const bool torch = convention == Convention::torch;
-      Batch<T> step = grad / (torch ? sqrt(power) + broadcast(epsilon) : sqrt(power + broadcast(epsilon)));
+      Batch<T> step = divide(grad, torch ? sqrt(power) + broadcast(epsilon) : sqrt(power + broadcast(epsilon)));
       if (!torch) step *= broadcast(rate);
       if (momentum > T(0)) step = buffer = fma(broadcast(momentum), buffer, step);
       value = torch ? fnma(broadcast(rate), step, value) : value - step;
