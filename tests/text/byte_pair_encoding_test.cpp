@@ -138,6 +138,9 @@ TEST_CASE("an encoding knows which pieces it can make", "[text]") {
   const BytePairEncoding encoding = long_merges();
   for (const std::string piece : {"a", "a@@", "水", "ab", "aaaa@@", "baaa@@", "@@@"}) CHECK(encoding.makes(piece));
   for (const std::string piece : {"", "@@", "ab@@", "aa", "bb", "水水@@"}) CHECK(!encoding.makes(piece));
+  const BytePairEncoding torn({{"T", "he</w>"}, {"h", "x</w>"}});  // nothing makes he</w>
+  CHECK(!torn.makes("The"));
+  CHECK(torn.makes("hx"));
 }
 
 TEST_CASE("an encoding is stored in a file", "[text]") {

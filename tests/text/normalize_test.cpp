@@ -51,7 +51,8 @@ TEST_CASE("every code point, and a mixture of marks and starters, has the form t
     if (code < 0xD800 || code > 0xDFFF) every += encode_utf8(nfkc(std::u32string(1, code))) + ' ';
   CHECK(fnv(every) == 0x2C6CC4AE5EA65437);
   const std::u32string odd =
-      U"a\u00e9\u0301\u0323\u0327\u0345\u1100\u1161\u11a8\uac00\u0344\u1e9b\uff76\uff9e\u0f71\u0f73\u3099\u304b\u212b\u0958";
+      U"a\u00e9\u0301\u0323\u0327\u0345\u1100\u1161\u11a8\uac00\u0344\u1e9b\uff76\uff9e\u0f71\u0f73\u3099\u304b\u212b"
+      U"\u0958";
   std::u32string mixture;
   std::uint32_t state = 12345;
   for (int i = 0; i < 20000; ++i) {
@@ -62,6 +63,4 @@ TEST_CASE("every code point, and a mixture of marks and starters, has the form t
   CHECK(nfkc(nfkc(mixture)) == nfkc(mixture));
 }
 
-TEST_CASE("text that is no UTF-8 is not normalised", "[text]") {
-  CHECK_THROWS_AS(nfkc("\xEF\xBC"), Error);
-}
+TEST_CASE("text that is no UTF-8 is not normalised", "[text]") { CHECK_THROWS_AS(nfkc("\xEF\xBC"), Error); }

@@ -2,8 +2,9 @@
 // Byte-pair encoding: words cut into pieces by merges that were learned from a corpus (heed/text/learn_byte_pairs.hpp).
 // The pieces and the merges' file are those of subword-nmt 0.3 (its file version 0.2): a word's last symbol carries
 // </w>, every piece but a word's last ends in @@.
-// R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016, section 3.2.
-// Dropout: I. Provilkov, D. Emelianenko, E. Voita, "BPE-Dropout: Simple and Effective Subword Regularization", ACL 2020.
+// R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016, 3.2.
+// Dropout: I. Provilkov, D. Emelianenko, E. Voita, "BPE-Dropout: Simple and Effective Subword Regularization", ACL
+// 2020.
 
 #include <algorithm>
 #include <cstdint>
@@ -28,7 +29,7 @@ inline constexpr std::string_view piece_separator = "@@";
 /// (sentence, word, round, position) under (seed, offset), so it depends on no batch, order or thread.
 struct BytePairDropout {
   double rate = 0;  // in [0, 1]; 1: characters
-  Rng rng;          // another offset for every epoch
+  Rng rng = {};     // another offset for every epoch
   Index sentence = 0, word = 0;
 };
 
@@ -61,8 +62,8 @@ class BytePairEncoding {
   const std::vector<BytePair>& merges() const { return table_.merges(); }
   bool operator==(const BytePairEncoding& other) const { return merges() == other.merges(); }
 
-  /// The pieces of a word of n characters, in O(n log n) time; none for an empty one. Dropout of rate p takes 1 / (1 - p)
-  /// times as long. Throws Error for invalid UTF-8 and a rate outside [0, 1].
+  /// The pieces of a word of n characters, in O(n log n) time; none for an empty one. Dropout of rate p takes 1 / (1
+  /// - p) times as long. Throws Error for invalid UTF-8 and a rate outside [0, 1].
   std::vector<std::string> segment(std::string_view word, const SegmentOptions& options = {}) const {
     std::vector<Symbol> symbols = characters(word);
     merge(symbols, options.dropout);
@@ -75,14 +76,13 @@ class BytePairEncoding {
     return pieces;
   }
 
-  /// Whether a piece may come out of segment(): a character, or what a merge makes.
+  /// Whether a piece may come out of segment(): a character, or what merges make of characters.
   bool makes(std::string_view piece) const {
     const bool last = !piece.ends_with(piece_separator) || piece == piece_separator;
-    const std::string_view text = last ? piece : piece.substr(0, piece.size() - piece_separator.size());
-    if (text.empty()) return false;
-    if (utf8_step(text, 0).length == static_cast<Index>(text.size())) return true;
-    const auto id = table_.find(last ? std::string(text) + std::string(end_of_word) : std::string(text));
-    return id != BytePairTable::unknown && table_.parts(id).has_value();
+    if (!last) piece.remove_suffix(piece_separator.size());
+    if (is_character(piece)) return true;
+    const auto id = table_.find(last ? std::string(piece) + std::string(end_of_word) : std::string(piece));
+    return id != BytePairTable::unknown && table_.parts(id) && is_made(id);
   }
 
  private:
@@ -105,6 +105,16 @@ class BytePairEncoding {
     std::string_view text;
     bool last;
   };
+
+  static bool is_character(std::string_view text) {
+    return !text.empty() && utf8_step(text, 0).length == static_cast<Index>(text.size());
+  }
+  bool is_made(std::uint32_t id) const {
+    if (const auto parts = table_.parts(id)) return is_made(parts->first) && is_made(parts->second);
+    std::string_view text = table_.symbol(id);
+    if (text.ends_with(end_of_word)) text.remove_suffix(end_of_word.size());
+    return is_character(text);
+  }
 
   std::vector<Symbol> characters(std::string_view word) const {
     std::vector<Symbol> symbols;
@@ -134,9 +144,8 @@ class BytePairEncoding {
   /// Rounds: of all merges that could be made and are not dropped, the one learned first is made wherever it can be.
   void merge(std::vector<Symbol>& symbols, const BytePairDropout* dropout) const {
     const double rate = dropout == nullptr ? 0 : dropout->rate;
-    check(rate >= 0 && rate <= 1, [&] {
-      return "BytePairEncoding::segment: dropout has rate " + std::to_string(rate) + ", wanted 0 to 1";
-    });
+    check(rate >= 0 && rate <= 1,
+          [&] { return "BytePairEncoding::segment: dropout has rate " + std::to_string(rate) + ", wanted 0 to 1"; });
     const CoordinateBits bits(dropout == nullptr ? Rng{} : dropout->rng);
     const std::uint64_t threshold = probability_threshold(rate);
     std::vector<Candidate> heap, dropped, made;

@@ -1,6 +1,6 @@
 #pragma once
-// The merges of a byte-pair encoding as a table, and as the file that subword-nmt reads and writes: "#version: 0.2", then
-// the two symbols of a merge on every line, in the order in which they were learned.
+// The merges of a byte-pair encoding as a table, and as the file that subword-nmt reads and writes: "#version: 0.2",
+// then the two symbols of a merge on every line, in the order in which they were learned.
 
 #include <cstdint>
 #include <optional>
@@ -61,9 +61,9 @@ std::vector<BytePair> read_byte_pair_lines(const std::string& name, const Next& 
   const bool any = next(line);
   while (!line.empty() && line.back() == ' ') line.pop_back();
   if (!any || line != byte_pairs_version)
-    raise(FormatError(name, any ? place() : "", (any ? "found " + quote(line) : std::string("an empty file")) +
-                                                    ", wanted " + quote(byte_pairs_version) +
-                                                    ", which begins a file of byte-pair merges"));
+    raise(FormatError(name, any ? place() : "",
+                      (any ? "found " + quote(line) : std::string("an empty file")) + ", wanted " +
+                          quote(byte_pairs_version) + ", which begins a file of byte-pair merges"));
   std::vector<BytePair> pairs;
   while (next(line)) pairs.push_back(parse_byte_pair(line, name, place()));
   return pairs;
@@ -116,7 +116,8 @@ class BytePairTable {
   BytePairTable() = default;
   /// Of a merge that is listed twice the first counts. Throws Error where a side is no symbol.
   explicit BytePairTable(std::vector<BytePair> pairs) : pairs_(std::move(pairs)) {
-    for (std::size_t rank = pairs_.size(); rank-- > 0;) {  // backwards: of several ways to make a symbol the first stays
+    for (std::size_t rank = pairs_.size();
+         rank-- > 0;) {  // backwards: of several ways to make a symbol the first stays
       const BytePair& pair = pairs_[rank];
       for (const std::string& symbol : {pair.left, pair.right}) {
         const std::string problem = detail::symbol_problem(symbol);

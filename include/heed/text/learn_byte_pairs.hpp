@@ -1,7 +1,8 @@
 #pragma once
 // Learning the merges of a byte-pair encoding: again and again the most frequent pair of neighbouring symbols becomes
 // one symbol. Counts are kept up to date where a merge changes them, never taken anew.
-// R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016, algorithm 1.
+// R. Sennrich, B. Haddow, A. Birch, "Neural Machine Translation of Rare Words with Subword Units", ACL 2016,
+// algorithm 1.
 //
 // The merges are those of subword-nmt 0.3, whose counts are not quite those of the text: rare pairs wait in a second
 // table, and what is added to a waiting pair replaces its count instead of adding to it. That shows where a symbol is
@@ -34,8 +35,8 @@ class PairCounts {
 
   struct Pair {
     Symbol left, right;
-    Index count = 0;     // in the table that is searched
-    Index waiting = 0;   // in the second table
+    Index count = 0;    // in the table that is searched
+    Index waiting = 0;  // in the second table
     bool searched = false;
     struct Place {
       std::size_t word;
@@ -136,9 +137,8 @@ class PairCounts {
     Word word;
     for (std::size_t at = 0; at < text.size();) {
       const Utf8Step step = utf8_step(text, static_cast<Index>(at));
-      check(step.problem.empty() && !is_space(step.code), [&] {
-        return "learn_byte_pairs: words has " + quote(text) + ", wanted UTF-8 without white space";
-      });
+      check(step.problem.empty() && !is_space(step.code),
+            [&] { return "learn_byte_pairs: words has " + quote(text) + ", wanted UTF-8 without white space"; });
       std::string symbol = text.substr(at, static_cast<std::size_t>(step.length));
       at += symbol.size();
       if (at == text.size()) symbol += end_of_word;

@@ -1,6 +1,7 @@
 #pragma once
 // Unicode's normalisation form NFKC: full-width and half-width forms, ligatures and ideographic spaces become the
-// ordinary characters, composed and decomposed accents the same. Unicode Standard Annex 15; the tables are Unicode 14's.
+// ordinary characters, composed and decomposed accents the same. Unicode Standard Annex 15; the tables are Unicode
+// 14's.
 
 #include <algorithm>
 #include <string>
@@ -64,7 +65,8 @@ inline char32_t composed(char32_t first, char32_t second) {
   const auto before = [](const unicode_tables::Composition& pair, const unicode_tables::Composition& wanted) {
     return pair.first != wanted.first ? pair.first < wanted.first : pair.second < wanted.second;
   };
-  const auto found = std::lower_bound(pairs.begin(), pairs.end(), unicode_tables::Composition{first, second, 0}, before);
+  const auto found =
+      std::lower_bound(pairs.begin(), pairs.end(), unicode_tables::Composition{first, second, 0}, before);
   return found != pairs.end() && found->first == first && found->second == second ? found->composed : 0;
 }
 
@@ -74,7 +76,8 @@ inline void order_marks(std::u32string& text) {
     std::size_t end = begin;
     while (end < text.size() && combining_class(text[end]) != 0) ++end;
     if (end - begin > 1)
-      std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin), text.begin() + static_cast<std::ptrdiff_t>(end),
+      std::stable_sort(text.begin() + static_cast<std::ptrdiff_t>(begin),
+                       text.begin() + static_cast<std::ptrdiff_t>(end),
                        [](char32_t a, char32_t b) { return combining_class(a) < combining_class(b); });
     begin = end;
   }

@@ -52,7 +52,11 @@ inline void replace_text_file(const std::string& path, std::string_view content)
 class TokenCounts {
  public:
   void add(std::span<const std::string> tokens) {
-    for (const std::string& token : tokens) ++counts_[token];
+    for (const std::string& token : tokens) add(token, 1);
+  }
+  void add(const std::string& token, Index count) { counts_[token] += count; }
+  void add(const TokenCounts& others) {
+    for (const auto& entry : others.counts_) add(entry.first, entry.second);
   }
   /// Occurrences of one token.
   Index of(std::string_view token) const {
