@@ -56,7 +56,7 @@ void run_evaluate(const EvaluateOptions& options) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (!options.output.empty()) heed::write_file(options.output, joined_lines(hypotheses));
 
-  print_scores(scores_of(hypotheses, references, model.target.tokenizer.language), hypotheses.size());
+  print_scores(scores_of(hypotheses, references, model.target.language()), hypotheses.size());
   const heed::EncodedText pairs = heed::encode_pairs(data.pairs, model.source, model.target, {.max_tokens = 10000});
   const LossSum loss = total_loss(model.network, pairs.pairs, options.batch);
   print_line("loss   " + fixed(loss.mean(), 4) + "  nats per target token, " + grouped(loss.tokens) + " tokens");

@@ -23,8 +23,8 @@ struct InspectOptions {
   bool tensors = false, check_finite = false;
 };
 
-std::string language_text(const heed::Tokenizer& tokenizer) {
-  switch (tokenizer.language) {
+std::string language_text(heed::Language language) {
+  switch (language) {
     case heed::Language::english:
       return "English";
     case heed::Language::french:
@@ -33,6 +33,14 @@ std::string language_text(const heed::Tokenizer& tokenizer) {
       return "Chinese";
   }
   return "?";
+}
+
+/// "bpe with 8,000 merges, NFKC"
+std::string rules_text(const heed::TextCodec& codec) {
+  std::string text(heed::unit_name(codec.unit()));
+  if (codec.unit() == heed::TokenUnit::byte_pairs)
+    text += " with " + grouped(static_cast<long long>(codec.rules.merges.merges().size())) + " merges";
+  return text + (codec.rules.normalization == heed::Normalization::nfkc ? ", NFKC" : "");
 }
 
 void print_tensors(const Network& network) {
@@ -49,7 +57,8 @@ void run_inspect(const InspectOptions& options) {
   const TranslationModel model = read_translation_model(checkpoint);
   print_line("File         " + options.model);
   print_line("Written by   " + checkpoint.written_by());
-  print_line("Translates   " + language_text(model.source.tokenizer) + " to " + language_text(model.target.tokenizer));
+  print_line("Translates   " + language_text(model.source.language()) + " to " + language_text(model.target.language()));
+  print_line("Tokens       " + rules_text(model.source) + "; " + rules_text(model.target));
   print_line("Vocabulary   " + grouped(model.network.source_vocab()) + " and " + grouped(model.network.target_vocab()) + " tokens");
   print_line("Network      " + model.network.description());
   print_line("Parameters   " + grouped(heed::parameter_count(model.network)));

@@ -17,6 +17,8 @@ constexpr const char* examples = R"(Examples:
       Goes on where the last run ended or was interrupted, to 20 epochs, with the same bits as one run of 20.
   heed-translate train --data train.tsv --valid valid.tsv --model t.safetensors --arch transformer --layers 3
       A Transformer: better translations, slower to train.
+  heed-translate train --data train.tsv --valid valid.tsv --model b.safetensors --tokens bpe --merges 4000
+      Pieces of words instead of words: nothing is unknown, and translations have capitals where they belong.
   heed-translate train --data en-fr.tsv --valid v.tsv --model fr.safetensors --target-lang fr --hidden 128
 
 Data: UTF-8, one pair per line, source and target with a tab between; further columns are ignored.
@@ -39,12 +41,41 @@ void add_files(CLI::App& app, TrainOptions& options) {
   add_bad_bytes_option(app, options.bad.bytes)->group("Files");
 }
 
-void add_sizes(CLI::App& app, TrainOptions& options) {
-  constexpr CountRange size{1, 65536};
-  const char* group = "Model";
+void add_text(CLI::App& app, TrainOptions& options) {
+  const char* group = "Text";
   add_language(app, {"--source-lang", "Language of the first column: en, fr or zh"}, options.source_language)
       ->group(group);
   add_language(app, {"--target-lang", "Language of the second column"}, options.target_language)->group(group);
+  add_token_unit(app, {"--tokens",
+                  "What sentences are cut into: words, which lose their case, characters, bytes, "
+                  "or bpe: learned pieces of words"},
+                 options.tokens)
+      ->group(group);
+  add_count(app, {"--merges", "Byte pairs that are learned, of each side (bpe)"}, options.subwords.merges,
+            {0, 10'000'000})
+      ->group(group);
+  app.add_flag("--joint", options.subwords.joint, "Learn one list of byte pairs from both sides (bpe)")->group(group);
+  add_real(app, {"--bpe-dropout", "Part of the byte pairs left out in training, anew in every epoch (bpe)"},
+           options.subwords.dropout, {0, 1, RealRange::Ends::open_above})
+      ->group(group);
+  add_normalization(app, {"--normalize",
+                     "nfkc: full-width forms, ligatures and decomposed accents become ordinary characters, "
+                     "here and when the model is used"},
+                    options.normalization)
+      ->group(group);
+  add_count(app, {"--min-count", "A token enters the vocabulary when seen so often"}, options.sizes.min_count,
+            {1, 1'000'000})
+      ->group(group);
+  add_count(app, {"--max-vocab", "Largest vocabulary, special symbols counted"}, options.sizes.max_vocab,
+            {5, 10'000'000})
+      ->group(group);
+  add_count(app, {"--max-length", "Pairs with a side of this many tokens are left out"}, options.max_length, {2, 10000})
+      ->group(group);
+}
+
+void add_sizes(CLI::App& app, TrainOptions& options) {
+  constexpr CountRange size{1, 65536};
+  const char* group = "Model";
   add_architecture(app, {"--arch", "gru, which trains fastest, or transformer, which translates better"},
                    options.sizes.architecture)
       ->group(group);
@@ -61,14 +92,6 @@ void add_sizes(CLI::App& app, TrainOptions& options) {
             options.sizes.decoder_layers, {0, 1000})
       ->group(group);
   add_count(app, {"--feed-forward", "Hidden features of a layer (Transformer)"}, options.sizes.feed_forward, size)
-      ->group(group);
-  add_count(app, {"--min-count", "A word enters the vocabulary when seen so often"}, options.sizes.min_count,
-            {1, 1'000'000})
-      ->group(group);
-  add_count(app, {"--max-vocab", "Largest vocabulary, special symbols counted"}, options.sizes.max_vocab,
-            {5, 10'000'000})
-      ->group(group);
-  add_count(app, {"--max-length", "Pairs with a side of this many tokens are left out"}, options.max_length, {2, 10000})
       ->group(group);
 }
 
@@ -106,6 +129,7 @@ Command train_command(CLI::App& parent) {
   CLI::App* app = parent.add_subcommand("train", "Train a model on sentence pairs");
   const auto options = std::make_shared<TrainOptions>();
   add_files(*app, *options);
+  add_text(*app, *options);
   add_sizes(*app, *options);
   add_rates(*app, *options);
   app->footer(examples);

@@ -107,6 +107,25 @@ CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& valu
   return app.add_option_function<std::string>(text.name, read, text.help)->type_name("NAME")->default_str("gru");
 }
 
+CLI::Option* add_token_unit(CLI::App& app, OptionText text, heed::TokenUnit& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (found != "words" && found != "characters" && found != "bytes" && found != "bpe")
+      refuse(name, found, "words, characters, bytes or bpe");
+    value = heed::unit_from_name(found);
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)
+      ->type_name("UNIT")
+      ->default_str(std::string(heed::unit_name(value)));
+}
+
+CLI::Option* add_normalization(CLI::App& app, OptionText text, heed::Normalization& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (found != "none" && found != "nfkc") refuse(name, found, "none or nfkc");
+    value = found == "nfkc" ? heed::Normalization::nfkc : heed::Normalization::none;
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)->type_name("FORM")->default_str("none");
+}
+
 CLI::Option* add_threads_option(CLI::App& app, Index& threads) {
   return add_count(app, {"--threads", "Threads to compute with; 0: one per CPU this process may use"}, threads,
                    {0, most_threads});

@@ -10,6 +10,7 @@
 
 #include <heed/core/view.hpp>
 #include <heed/text/corpus.hpp>
+#include <heed/text/text_codec.hpp>
 
 // Only the files that define options pay for compiling CLI11.
 namespace CLI {
@@ -44,9 +45,19 @@ struct ModelSizes {
   Index min_count = 2, max_vocab = 10000;
 };
 
+/// How words are cut into byte pairs.
+struct Subwords {
+  Index merges = 8000;
+  bool joint = false;  // one list of merges for both sides
+  double dropout = 0;  // part of the merges left out in training, anew in every epoch
+};
+
 struct TrainOptions {
   std::string data, valid, model, checkpoint, log;
   std::string source_language = "en", target_language = "zh";
+  heed::TokenUnit tokens = heed::TokenUnit::words;
+  heed::Normalization normalization = heed::Normalization::none;
+  Subwords subwords;
   ModelSizes sizes;
   Index epochs = 10, batch = 64, max_length = 50, checkpoint_steps = 500, threads = 0;
   double learning_rate = 1e-3, clip = 1.0;
@@ -119,6 +130,11 @@ CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value);
 CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value);
 /// gru or transformer.
 CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& value);
+
+/// words, characters, bytes or bpe.
+CLI::Option* add_token_unit(CLI::App& app, OptionText text, heed::TokenUnit& value);
+/// none or nfkc.
+CLI::Option* add_normalization(CLI::App& app, OptionText text, heed::Normalization& value);
 
 void add_decode_options(CLI::App& app, DecodeOptions& options);
 CLI::Option* add_threads_option(CLI::App& app, Index& threads);

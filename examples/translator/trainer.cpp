@@ -137,13 +137,16 @@ void Trainer::run() {
 
 void Trainer::run_epoch(Progress& progress, const GracefulInterrupt& interrupt) {
   const auto epoch = static_cast<std::uint64_t>(state_.epoch);
-  const heed::BatchPlan plan = heed::batch_plan(data_.training, options_.batch, {options_.seed, epoch});
+  const std::vector<heed::EncodedPair> own =
+      options_.epoch_pairs ? options_.epoch_pairs(state_.epoch) : std::vector<heed::EncodedPair>();
+  const std::span<const heed::EncodedPair> pairs = options_.epoch_pairs ? own : data_.training;
+  const heed::BatchPlan plan = heed::batch_plan(pairs, options_.batch, {options_.seed, epoch});
   const auto steps = static_cast<Index>(plan.size());
   auto before = Clock::now();
   TrainingLog::Row row;
   double tokens = 0, seconds = 0;  // of the steps made here
   while (state_.step < steps) {
-    const heed::TokenBatch batch = heed::make_batch(data_.training, plan[static_cast<std::size_t>(state_.step)]);
+    const heed::TokenBatch batch = heed::make_batch(pairs, plan[static_cast<std::size_t>(state_.step)]);
     const double rate = learning_rate(), loss = train_step(batch);
     ++state_.step;
     if (!std::isfinite(loss)) {

@@ -4,9 +4,11 @@
 // the same bits.
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <heed/text/batches.hpp>
 #include <heed/train/adam.hpp>
@@ -30,6 +32,8 @@ struct TrainerOptions {
   heed::Index checkpoint_steps = 500;
   Settings settings;  ///< what a run and its resumption must agree in
   EpochLines lines = EpochLines::every;
+  /// As many training pairs as there are, made anew for an epoch, the first is 1; empty: always the same.
+  std::function<std::vector<heed::EncodedPair>(heed::Index)> epoch_pairs = {};
 };
 
 /// Sentences as ids; no validation pairs: the last epoch is the best.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <new>
 #include <stdexcept>
 
@@ -52,6 +53,9 @@ void fill_in(TrainOptions& options) {
                      std::to_string(options.sizes.model_dim));
   }
   if (options.dropout < 0) options.dropout = gru ? 0.2 : 0.1;
+  const bool pieces = options.tokens == heed::TokenUnit::byte_pairs;
+  if (!pieces && (options.subwords.joint || options.subwords.dropout > 0))
+    throw UsageError(std::string(options.subwords.joint ? "--joint" : "--bpe-dropout") + " wants --tokens bpe");
   if (options.label_smoothing < 0) options.label_smoothing = gru ? 0 : 0.1;
   if (options.warmup < 0) options.warmup = gru ? 0 : 600;
 }
@@ -104,6 +108,11 @@ Settings settings_of(const TrainOptions& options, const Data& data) {
           {"--embedding", std::to_string(options.sizes.embedding)},
           {"--hidden", std::to_string(options.sizes.hidden)},
           {"--attention-units", std::to_string(options.sizes.attention_units)},
+          {"--tokens", std::string(heed::unit_name(options.tokens))},
+          {"--merges", std::to_string(options.subwords.merges)},
+          {"--joint", options.subwords.joint ? "yes" : "no"},
+          {"--bpe-dropout", fixed(options.subwords.dropout, 9)},
+          {"--normalize", options.normalization == heed::Normalization::nfkc ? "nfkc" : "none"},
           {"--min-count", std::to_string(options.sizes.min_count)},
           {"--max-vocab", std::to_string(options.sizes.max_vocab)},
           {"--max-length", std::to_string(options.max_length)},
@@ -118,7 +127,8 @@ void describe_run(const TrainOptions& options, const TranslationModel& model, co
   print_line(heed::build_info().text());
   print_line("Data:  " + grouped(static_cast<long long>(data.training.pairs.size())) + " pairs to train on, " +
              grouped(static_cast<long long>(data.validation.pairs.size())) + " to validate with");
-  print_line("Words: " + grouped(model.source.vocabulary.size()) + " " + options.source_language + ", " +
+  print_line((options.tokens == heed::TokenUnit::words ? "Words: " : "Tokens: ") +
+             grouped(model.source.vocabulary.size()) + " " + options.source_language + ", " +
              grouped(model.target.vocabulary.size()) + " " + options.target_language);
   print_line("Model: " + model.network.description() + ": " + grouped(heed::parameter_count(model.network)) + " parameters");
   flush_output();
@@ -136,6 +146,13 @@ void train(const TrainOptions& options, TranslationModel& model, const Data& dat
   describe_run(options, model, data);
   const heed::EncodedText training = encode(options.data, data.training.pairs, model, options.max_length);
   const heed::EncodedText validation = encode(options.valid, data.validation.pairs, model, options.max_length);
+  std::function<std::vector<heed::EncodedPair>(Index)> epoch_pairs;
+  if (options.subwords.dropout > 0)
+    epoch_pairs = [&](Index epoch) {
+      const heed::Rng rng{.seed = options.seed, .offset = static_cast<std::uint64_t>(epoch)};
+      return heed::encode_with_dropout(training, data.training.pairs, model.source, model.target,
+                                       {{.rate = options.subwords.dropout, .rng = rng}, options.max_length - 1});
+    };
   Trainer trainer(model, {training.pairs, validation.pairs},
                   {.epochs = options.epochs,
                    .batch = options.batch,
@@ -149,7 +166,8 @@ void train(const TrainOptions& options, TranslationModel& model, const Data& dat
                    .checkpoint_file = options.checkpoint,
                    .log_file = options.log,
                    .checkpoint_steps = options.checkpoint_steps,
-                   .settings = settings_of(options, data)});
+                   .settings = settings_of(options, data),
+                   .epoch_pairs = epoch_pairs});
   if (options.resume) trainer.resume();
   if (options.epochs == 0) {
     const LossSum loss = total_loss(model.network, validation.pairs, options.batch);
@@ -172,9 +190,12 @@ void run_training(TrainOptions options) {
   NetworkPlan plan{.sizes = options.sizes,
                    .dropout = options.dropout,
                    .max_length = std::max<Index>(256, options.max_length),
-                   .seed = options.seed};
-  plan.source.language = heed::language_from_name(options.source_language);
-  plan.target.language = heed::language_from_name(options.target_language);
+                   .seed = options.seed,
+                   .subwords = options.subwords};
+  plan.source = {.tokenizer = {heed::language_from_name(options.source_language), options.tokens},
+                 .normalization = options.normalization};
+  plan.target = plan.source;
+  plan.target.tokenizer.language = heed::language_from_name(options.target_language);
   TranslationModel model = new_translation_model(plan, data.training.pairs);
   try {
     train(options, model, data);

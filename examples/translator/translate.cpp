@@ -60,7 +60,7 @@ std::vector<Translation> translate(const Translator& translator, std::span<const
   std::vector<Translation> translations(sentences.size());
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < sentences.size(); ++i) {
-    translations[i].source_words = model.source.tokenizer.tokenize(sentences[i]);
+    translations[i].source_words = model.source.tokenize(sentences[i]);
     translations[i].ids.source = model.source.vocabulary.encode(translations[i].source_words);
     if (!translations[i].ids.source.empty()) order.push_back(i);
   }

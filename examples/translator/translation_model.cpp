@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include <heed/core/quote.hpp>
+#include <heed/text/learn_byte_pairs.hpp>
 
 #include "console.hpp"
 #include "self_test.hpp"
@@ -43,8 +44,8 @@ nlohmann::json network_json(const Network& network) {
 
 nlohmann::json config_json(const TranslationModel& model) {
   nlohmann::json config = network_json(model.network);
-  config["source_tokenizer"] = std::string(model.source.tokenizer.name());
-  config["target_tokenizer"] = std::string(model.target.tokenizer.name());
+  config["source_tokenizer"] = model.source.rules.name();
+  config["target_tokenizer"] = model.target.rules.name();
   config["source_vocab"] = model.network.source_vocab();
   config["target_vocab"] = model.network.target_vocab();
   config["facts"] = model.facts;
@@ -188,10 +189,33 @@ heed::TextCodec read_codec(const heed::Checkpoint& checkpoint, const nlohmann::j
   const std::string place = checkpoint.file().name();
   const auto name = heed::json_field<std::string>(config, side + "_tokenizer", place);
   try {
-    return {heed::Tokenizer::from_name(name), heed::Vocabulary(tokens_of(checkpoint.text(side + "_vocabulary")))};
+    heed::TextRules rules = heed::TextRules::from_name(name);
+    const std::string merges = side + "_merges";
+    if (rules.tokenizer.unit == heed::TokenUnit::byte_pairs)
+      rules.merges = heed::BytePairEncoding::parse(checkpoint.text(merges), place + ": " + merges);
+    heed::Vocabulary vocabulary(tokens_of(checkpoint.text(side + "_vocabulary")));
+    return heed::TextCodec::restore(std::move(rules), std::move(vocabulary));
   } catch (const heed::Error& problem) {
     throw heed::FormatError(place, "", problem.what());
   }
+}
+
+/// The rules of both sides, with the merges that the pairs teach.
+std::pair<heed::TextRules, heed::TextRules> learned_rules(const NetworkPlan& plan,
+                                                          std::span<const heed::SentencePair> pairs) {
+  heed::TextRules source = plan.source, target = plan.target;
+  if (source.tokenizer.unit != heed::TokenUnit::byte_pairs) return {source, target};
+  const heed::LearnOptions options{.merges = plan.subwords.merges};
+  heed::TokenCounts words = heed::count_words(source, pairs, &heed::SentencePair::source);
+  const heed::TokenCounts target_words = heed::count_words(target, pairs, &heed::SentencePair::target);
+  if (plan.subwords.joint) {
+    words.add(target_words);
+    source.merges = target.merges = heed::learn_byte_pairs(words, options);
+  } else {
+    source.merges = heed::learn_byte_pairs(words, options);
+    target.merges = heed::learn_byte_pairs(target_words, options);
+  }
+  return {source, target};
 }
 
 }  // namespace
@@ -199,8 +223,10 @@ heed::TextCodec read_codec(const heed::Checkpoint& checkpoint, const nlohmann::j
 TranslationModel new_translation_model(const NetworkPlan& plan, std::span<const heed::SentencePair> pairs) {
   const heed::VocabularyOptions vocabulary{.min_count = plan.sizes.min_count, .max_size = plan.sizes.max_vocab};
   TranslationModel model;
-  model.source = heed::TextCodec::build(plan.source, pairs, &heed::SentencePair::source, vocabulary);
-  model.target = heed::TextCodec::build(plan.target, pairs, &heed::SentencePair::target, vocabulary);
+  auto [source, target] = learned_rules(plan, pairs);
+  const heed::BytePairDropout dropout{.rate = plan.subwords.dropout, .rng = {plan.seed, 0}};
+  model.source = heed::TextCodec::build(std::move(source), pairs, &heed::SentencePair::source, vocabulary, dropout);
+  model.target = heed::TextCodec::build(std::move(target), pairs, &heed::SentencePair::target, vocabulary, dropout);
   const ModelSizes& sizes = plan.sizes;
   NetworkConfig config;
   if (sizes.architecture == Architecture::gru) {
@@ -229,6 +255,10 @@ void describe(heed::CheckpointWriter& writer, const TranslationModel& model) {
   writer.set_config(config_json(model).dump());
   writer.set_text("source_vocabulary", lines_of(model.source.vocabulary.tokens()));
   writer.set_text("target_vocabulary", lines_of(model.target.vocabulary.tokens()));
+  if (model.source.unit() == heed::TokenUnit::byte_pairs) {
+    writer.set_text("source_merges", model.source.rules.merges.text());
+    writer.set_text("target_merges", model.target.rules.merges.text());
+  }
   writer.add("", model.network);
   if (const auto test = make_self_test(model)) writer.set_self_test(*test);
 }

@@ -8,7 +8,7 @@
 #include <string>
 
 #include <heed/io/checkpoint.hpp>
-#include <heed/text/corpus.hpp>
+#include <heed/text/text_codec.hpp>
 
 #include "network.hpp"
 #include "options.hpp"
@@ -27,7 +27,8 @@ struct NetworkPlan {
   double dropout = 0.2;
   Index max_length = 256;  ///< of a Transformer's positions
   std::uint64_t seed = 1;
-  heed::Tokenizer source{heed::Language::english}, target{heed::Language::chinese};
+  heed::TextRules source{.tokenizer = {heed::Language::english}}, target{.tokenizer = {heed::Language::chinese}};
+  Subwords subwords = {};  ///< of byte pairs
 };
 
 /// Vocabularies from the pairs, and a network with random weights. Throws std::runtime_error with the size wanted

@@ -133,39 +133,3 @@ TEST_CASE("what cannot be read is a system error", "[text]") {
   CHECK_THROWS_AS(read_pairs((folder / "missing.tsv").string()), std::system_error);
   CHECK_THROWS_AS(read_pairs(folder.path().string()), std::system_error);
 }
-
-TEST_CASE("a codec turns sentences of its training pairs into ids and back", "[text]") {
-  const ParallelText text = pairs_of("Tea, tea!\t茶，茶！\nTea\t茶\n");
-  const auto source =
-      TextCodec::build({Language::english}, text.pairs, &SentencePair::source, {.min_count = 1, .max_size = 100});
-  const auto target =
-      TextCodec::build({Language::chinese}, text.pairs, &SentencePair::target, {.min_count = 2, .max_size = 100});
-  CHECK(source.vocabulary.tokens() == std::vector<std::string>{"<pad>", "<s>", "</s>", "<unk>", "tea", "!", ","});
-  CHECK(source.encode("TEA, please!") == std::vector<Index>{4, 6, 3, 5});
-  CHECK(source.decode(source.encode("tea, tea!")) == "tea, tea!");
-  CHECK(source.encode("").empty());  // D21
-  CHECK(target.vocabulary.size() == 5);
-  CHECK(target.decode(target.encode("茶，茶")) == "茶茶");
-}
-
-TEST_CASE("pairs become ids, too long ones are dropped or cut, and counted", "[text]") {  // D12
-  const ParallelText text = pairs_of("a b\tc\na b a b\tc c\nb\tc c c c c\n");
-  const VocabularyOptions all{.min_count = 1, .max_size = 100};
-  const auto source = TextCodec::build({Language::english}, text.pairs, &SentencePair::source, all);
-  const TextCodec target{{Language::english}, {}};
-  const EncodedText dropped = encode_pairs(text.pairs, source, target, {.max_tokens = 3});
-  REQUIRE(dropped.pairs.size() == 1);
-  CHECK(dropped.dropped == 2);
-  CHECK(dropped.pairs[0] == EncodedPair{{5, 4}, {3}});
-  CHECK(dropped.source_unknown == 0);
-  CHECK(dropped.target_unknown == 1);
-  CHECK(dropped.tokens() == 5);
-  const EncodedText cut =
-      encode_pairs(text.pairs, source, target, {.max_tokens = 3, .long_sentence = LongSentence::cut});
-  REQUIRE(cut.pairs.size() == 3);
-  CHECK(cut.cut == 2);
-  CHECK(cut.pairs[1] == EncodedPair{{5, 4, 5}, {3, 3}});
-  CHECK(cut.pairs[2] == EncodedPair{{4}, {3, 3, 3}});
-  CHECK(encode_pairs(text.pairs, source, target, {.max_tokens = 5}).dropped == 0);
-  CHECK_THROWS_AS(encode_pairs(text.pairs, source, target, {.max_tokens = 0}), Error);
-}

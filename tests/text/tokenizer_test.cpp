@@ -41,21 +41,34 @@ TEST_CASE("emoji sequences and invisible controls are kept as tokens", "[text]")
   CHECK(english.tokenize("👩\u200d🚀 \u202Eok\u200b") == Tokens{"👩", "\u200d", "🚀", "\u202E", "ok", "\u200b"});
 }
 
-TEST_CASE("Chinese tokens join without spaces but between Latin or digit runs", "[text]") {
-  const Tokenizer chinese{Language::chinese};
-  CHECK(chinese.detokenize(Tokens{"他", "用", "GRU", "2", "个", "。"}) == "他用GRU 2个。");
-  CHECK(chinese.detokenize(Tokens{"é", "a", "b"}) == "éa b");
-  CHECK(chinese.detokenize(Tokens{}).empty());
+TEST_CASE("characters and bytes are every one, a mark for a run of white space", "[text]") {
+  const Tokenizer characters{Language::french, TokenUnit::characters}, bytes{Language::french, TokenUnit::bytes};
+  CHECK(characters.tokenize(" À  l'é\u3000!") == Tokens{"À", "▁", "l", "'", "é", "▁", "!"});
+  CHECK(characters.detokenize(characters.tokenize("À l'é !")) == "À l'é !");
+  CHECK(bytes.tokenize("é ~\x7F\t<") == Tokens{"<0xC3>", "<0xA9>", "▁", "~", "<0x7F>", "▁", "<"});
+  CHECK(bytes.detokenize(bytes.tokenize("é 龙 <0x41>")) == "é 龙 <0x41>");
+  CHECK(bytes.detokenize(Tokens{"a", "<0xE9>", "<0xBE>", "b"}) == "a\uFFFDb");
+  CHECK(characters.tokenize(" ").empty());
+  CHECK(bytes.tokenize("").empty());
 }
 
-TEST_CASE("English tokens join by spaces, none before closing and after opening signs", "[text]") {
-  const Tokenizer english{Language::english};
-  CHECK(english.detokenize(Tokens{"well", ",", "(", "a", "[", "b", "]", ")", "50", "%", "!", "?"}) ==
-        "well, (a [b]) 50%!?");
-  CHECK(english.detokenize(Tokens{"(", "(", "x", ".", ".", ":", ";"}) == "((x..:;");
-  CHECK(english.detokenize(Tokens{"it's", "-", "fine"}) == "it's - fine");
-  CHECK(english.detokenize(Tokens{"(", ")"}) == "()");
-  CHECK(english.detokenize(Tokens{}).empty());
+TEST_CASE("marked words keep case and say where no space stood", "[text]") {
+  const Tokenizer french{Language::french, TokenUnit::byte_pairs};
+  CHECK(french.tokenize("Est-ce (l'été), OK ?") == Tokens{"Est", "￭-￭", "ce", "(￭", "l'été", "￭)", "￭,", "OK", "?"});
+  CHECK(french.tokenize("3.50!! a￭b") == Tokens{"3", "￭.￭", "50", "￭!", "￭!", "a", "￭■￭", "b"});
+  for (const std::string text :
+       {"Est-ce (l'été), OK ?", "«\u00a0Non\u00a0» : 3,50 €.", "...a ...", "'a' \"b\"c", "a -- b/c", "-", ""}) {
+    std::string spaced;
+    for (const std::string_view word : split_at_space(text)) (spaced += spaced.empty() ? "" : " ") += word;
+    CHECK(french.detokenize(french.tokenize(text)) == spaced);
+  }
+}
+
+TEST_CASE("of Chinese, byte pairs are made from runs of Han characters", "[text]") {
+  const Tokenizer chinese{Language::chinese, TokenUnit::byte_pairs};
+  CHECK(chinese.tokenize("他用Python写了100行。OK？") ==
+        Tokens{"他用", "Python", "写了", "100", "行", "。", "OK", "？"});
+  CHECK(chinese.detokenize(chinese.tokenize("他用Python 3写了。")) == "他用Python 3写了。");
 }
 
 TEST_CASE("a tokenizer is restored by its name", "[text]") {
@@ -64,6 +77,9 @@ TEST_CASE("a tokenizer is restored by its name", "[text]") {
     CHECK(Tokenizer::from_name(tokenizer.name()) == tokenizer);
   }
   CHECK(Tokenizer::from_name("zh").language == Language::chinese);
+  CHECK(Tokenizer{Language::french, TokenUnit::byte_pairs}.name() == "fr bpe");
+  CHECK(Tokenizer::from_name("fr bpe") == Tokenizer{Language::french, TokenUnit::byte_pairs});
+  CHECK_THROWS_AS(Tokenizer::from_name("fr bpm"), Error);
   const std::string message = message_of<Error>([] { Tokenizer::from_name("d\ne"); });
   CHECK(message.find("\"d\\ne\"") != message.npos);
   CHECK(message.find("\"zh\"") != message.npos);

@@ -13,6 +13,7 @@
 #include <heed/core/random.hpp>
 #include <heed/core/token_batch.hpp>
 #include <heed/text/corpus.hpp>
+#include <heed/text/vocabulary.hpp>
 
 namespace heed::inline HEED_ABI {
 

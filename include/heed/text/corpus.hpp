@@ -1,6 +1,6 @@
 #pragma once
-// Sentence pairs from a TSV file (source, tab, target; further columns are ignored, such as Tatoeba's attribution), and
-// the same pairs as token ids.
+// Sentence pairs from a TSV file (source, tab, target; further columns are ignored, such as Tatoeba's attribution).
+// Their token ids: heed/text/text_codec.hpp.
 
 #include <algorithm>
 #include <span>
@@ -11,8 +11,7 @@
 #include <vector>
 
 #include <heed/text/line_reader.hpp>
-#include <heed/text/tokenizer.hpp>
-#include <heed/text/vocabulary.hpp>
+#include <heed/text/unicode.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -112,75 +111,10 @@ inline Index count_shared(std::span<const SentencePair> train, std::span<const S
                        [&](const SentencePair& pair) { return seen.contains(pair.source + '\t' + pair.target); });
 }
 
-/// Sentences to ids and back: one side of a translator, stored in a checkpoint as the tokenizer's name and the tokens.
-struct TextCodec {
-  Tokenizer tokenizer;
-  Vocabulary vocabulary;
-
-  /// The vocabulary of one side of training pairs: TextCodec::build({Language::english}, pairs, &SentencePair::source).
-  static TextCodec build(Tokenizer tokenizer, std::span<const SentencePair> pairs, std::string SentencePair::*side,
-                         const VocabularyOptions& options = {}) {
-    TokenCounts counts;
-    for (const SentencePair& pair : pairs) counts.add(tokenizer.tokenize(pair.*side));
-    return {tokenizer, Vocabulary(counts, options)};
-  }
-  /// A sentence's ids, without <s> and </s>. Throws Error for invalid UTF-8.
-  std::vector<Index> encode(std::string_view sentence) const { return vocabulary.encode(tokenizer.tokenize(sentence)); }
-  /// The sentence of ids, special symbols left out. Throws Error for an id outside the vocabulary.
-  std::string decode(std::span<const Index> ids) const { return tokenizer.detokenize(vocabulary.decode(ids)); }
-};
-
 /// A pair's ids, without <s> and </s>.
 struct EncodedPair {
   std::vector<Index> source, target;
   bool operator==(const EncodedPair&) const = default;
 };
-
-/// What a pair gets of which a side has more than max_tokens tokens.
-enum class LongSentence { drop, cut };
-
-struct EncodeOptions {
-  Index max_tokens = 49;  // a side's, without <s> and </s>
-  LongSentence long_sentence = LongSentence::drop;
-};
-
-/// Pairs as ids, and what a caller should say once about them.
-struct EncodedText {
-  std::vector<EncodedPair> pairs;
-  Index dropped = 0, cut = 0;                    // pairs that were too long
-  Index source_unknown = 0, target_unknown = 0;  // tokens that are <unk>
-
-  /// What an epoch reads and predicts: all tokens and one </s> a sentence.
-  Index tokens() const {
-    Index count = 0;
-    for (const EncodedPair& pair : pairs) count += static_cast<Index>(pair.source.size() + pair.target.size() + 2);
-    return count;
-  }
-};
-
-/// Pairs to ids. Throws Error for max_tokens < 1 and for invalid UTF-8.
-inline EncodedText encode_pairs(std::span<const SentencePair> pairs, const TextCodec& source, const TextCodec& target,
-                                const EncodeOptions& options = {}) {
-  check(options.max_tokens >= 1,
-        [&] { return "encode_pairs: max_tokens is " + std::to_string(options.max_tokens) + ", wanted at least 1"; });
-  const auto limit = static_cast<std::size_t>(options.max_tokens);
-  EncodedText text;
-  for (const SentencePair& pair : pairs) {
-    EncodedPair ids{source.encode(pair.source), target.encode(pair.target)};
-    if (std::max(ids.source.size(), ids.target.size()) > limit) {
-      if (options.long_sentence == LongSentence::drop) {
-        ++text.dropped;
-        continue;
-      }
-      ++text.cut;
-      ids.source.resize(std::min(limit, ids.source.size()));
-      ids.target.resize(std::min(limit, ids.target.size()));
-    }
-    text.source_unknown += std::count(ids.source.begin(), ids.source.end(), unknown_id);
-    text.target_unknown += std::count(ids.target.begin(), ids.target.end(), unknown_id);
-    text.pairs.push_back(std::move(ids));
-  }
-  return text;
-}
 
 }  // namespace heed::inline HEED_ABI

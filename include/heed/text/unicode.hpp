@@ -64,6 +64,17 @@ inline char32_t to_lower(char32_t code) {
   return static_cast<char32_t>(static_cast<int>(code) + found->delta);
 }
 
+/// The first code point that has this one as its lower case, or itself.
+inline char32_t to_upper(char32_t code) {
+  if (code < 0x80) return code >= 'a' && code <= 'z' ? code - 0x20 : code;
+  for (const unicode_tables::LowerRun& run : unicode_tables::lower) {
+    const auto upper = static_cast<char32_t>(static_cast<int>(code) - run.delta);
+    if (upper >= run.first && upper <= run.last && (upper - run.first) % static_cast<char32_t>(run.step) == 0)
+      return upper;
+  }
+  return code;
+}
+
 namespace detail {
 
 /// Whether the capital sigma at text[at] ends a word: a cased letter before it and none after, case-ignorable ones

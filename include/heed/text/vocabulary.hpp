@@ -34,13 +34,29 @@ struct TextHash {
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
 };
 
+/// Puts a file with this content where one may stand: the old one stays whole until then. Throws std::system_error.
+inline void replace_text_file(const std::string& path, std::string_view content) {
+  const std::string partial = path + ".partial";
+  std::FILE* file = std::fopen(partial.c_str(), "wb");
+  bool good = file != nullptr && std::fwrite(content.data(), 1, content.size(), file) == content.size();
+  int error = errno;
+  if (file != nullptr && std::fclose(file) != 0 && good) good = false, error = errno;
+  if (good && std::rename(partial.c_str(), path.c_str()) != 0) good = false, error = errno;
+  if (!good && file != nullptr) std::remove(partial.c_str());
+  if (!good) raise(std::system_error(error, std::generic_category(), path));
+}
+
 }  // namespace detail
 
 /// How often each token was seen.
 class TokenCounts {
  public:
   void add(std::span<const std::string> tokens) {
-    for (const std::string& token : tokens) ++counts_[token];
+    for (const std::string& token : tokens) add(token, 1);
+  }
+  void add(const std::string& token, Index count) { counts_[token] += count; }
+  void add(const TokenCounts& others) {
+    for (const auto& entry : others.counts_) add(entry.first, entry.second);
   }
   /// Occurrences of one token.
   Index of(std::string_view token) const {
@@ -116,14 +132,7 @@ class Vocabulary {
   void write(const std::string& path) const {
     std::string content;
     for (const std::string& token : tokens_) (content += token) += '\n';
-    const std::string partial = path + ".partial";
-    std::FILE* file = std::fopen(partial.c_str(), "wb");
-    bool good = file != nullptr && std::fwrite(content.data(), 1, content.size(), file) == content.size();
-    int error = errno;
-    if (file != nullptr && std::fclose(file) != 0 && good) good = false, error = errno;
-    if (good && std::rename(partial.c_str(), path.c_str()) != 0) good = false, error = errno;
-    if (!good && file != nullptr) std::remove(partial.c_str());
-    if (!good) raise(std::system_error(error, std::generic_category(), path));
+    detail::replace_text_file(path, content);
   }
 
   Index size() const { return static_cast<Index>(tokens_.size()); }
