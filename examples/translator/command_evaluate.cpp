@@ -40,6 +40,7 @@ void print_scores(const Scores& scores, std::size_t sentences) {
 }
 
 void run_evaluate(const EvaluateOptions& options) {
+  check_decode_options(options.decode);
   check_output({"--output", options.output, options.existing}, {{"--model", options.model}, {"--data", options.data}});
   heed::set_num_threads(options.decode.threads);
   const Translator translator(load_translation_model(options.model));
@@ -60,7 +61,9 @@ void run_evaluate(const EvaluateOptions& options) {
   const heed::EncodedText pairs = heed::encode_pairs(data.pairs, model.source, model.target, {.max_tokens = 10000});
   const LossSum loss = total_loss(model.network, pairs.pairs, options.batch);
   print_line("loss   " + fixed(loss.mean(), 4) + "  nats per target token, " + grouped(loss.tokens) + " tokens");
-  const std::string search = decode.beam == 1 ? "greedy" : "beam " + std::to_string(decode.beam);
+  const std::string search = decode.sample      ? "sampling"
+                             : decode.beam == 1 ? "greedy"
+                                                : "beam " + std::to_string(decode.beam);
   print_line("speed  " + fixed(static_cast<double>(hypotheses.size()) / seconds, 1) + "  sentences/s, " + search +
              ", " + std::to_string(heed::num_threads()) + (heed::num_threads() == 1 ? " thread" : " threads"));
 }

@@ -38,7 +38,7 @@ std::optional<std::string> next_line() {
   return line;
 }
 
-void answer(const Translator& translator, const std::string& line, const TranslateOptions& options) {
+void answer(const Translator& translator, const std::string& line, std::size_t place, const TranslateOptions& options) {
   if (line.size() > longest_line) {
     print_error("this line has more than " + std::to_string(longest_line) + " bytes; left out");
     return;
@@ -47,23 +47,24 @@ void answer(const Translator& translator, const std::string& line, const Transla
     print_error("this line is left out: " + problem);
     return;
   }
-  const Translation translation = translate(translator, {&line, 1}, options.decode).front();
-  print_line(translation.text);
+  const Translation translation = translate(translator, {&line, 1}, options.decode, place).front();
+  print(output_text(translation, place, options.decode));
   if (options.show_attention && !translation.text.empty()) print(attention_text(translator.model, translation));
 }
 
 void run_interactive(TranslateOptions options) {
+  check_decode_options(options.decode);
   heed::set_num_threads(options.decode.threads);
   const Translator translator(load_translation_model(options.model));
   options.decode = fitted(options.decode, translator.model);
   const bool prompt = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;
   if (prompt) print_line("One sentence per line; Ctrl-D ends.");
-  for (;;) {
+  for (std::size_t place = 0;; ++place) {  // as `translate` counts lines, so that the same lines draw the same
     if (prompt) print("> ");
     flush_output();
     const std::optional<std::string> line = next_line();
     if (!line) break;
-    answer(translator, *line, options);
+    answer(translator, *line, place, options);
   }
   if (prompt) print_line();
 }
@@ -76,6 +77,7 @@ Command interactive_command(CLI::App& parent) {
   add_file(*app, {"--model", "The model (safetensors)"}, options->model)->required();
   app->add_flag("--show-attention", options->show_attention, "Draw where the model looked");
   add_decode_options(*app, options->decode);
+  add_n_best_option(*app, options->decode);
   app->footer(examples);
   return {app, [options] { run_interactive(*options); }};
 }

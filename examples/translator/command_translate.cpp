@@ -25,6 +25,9 @@ constexpr const char* examples = R"(Examples:
   heed-translate translate --model m.safetensors --attention-svg attention.svg "I like tea."
   heed-translate translate --model m.safetensors --input english.txt --output chinese.txt
   cat english.txt | heed-translate translate --model m.safetensors
+  heed-translate translate --model m.safetensors --beam 8 --n-best 8 "I like tea."
+  heed-translate translate --model m.safetensors --sample --top-p 0.9 --seed 7 --n-best 3 "I like tea."
+  heed-translate translate --model m.safetensors --beam 5 --length-penalty gnmt:1 --no-repeat-ngram 3 --input in.txt
 
 A text that begins with a dash goes after --.)";
 
@@ -37,6 +40,7 @@ std::string joined(const std::vector<std::string>& words) {
 }
 
 void check(const TranslateOptions& options) {
+  check_decode_options(options.decode);
   if (!options.text.empty() && !options.input.empty()) throw UsageError("a text and --input exclude each other");
   std::vector<InputFile> inputs{{"--model", options.model}, {"--input", options.input}};
   check_output({"--output", options.output, options.existing}, inputs);
@@ -63,8 +67,9 @@ void run_translate(const TranslateOptions& options) {
   std::string text;
   for (std::size_t first = 0; first < sentences.size(); first += sentences_at_once) {
     const std::size_t count = std::min(sentences_at_once, sentences.size() - first);
-    for (const Translation& translation : translate(translator, {sentences.data() + first, count}, decode)) {
-      text += translation.text + '\n';
+    std::size_t place = first;
+    for (const Translation& translation : translate(translator, {sentences.data() + first, count}, decode, first)) {
+      text += output_text(translation, place++, decode);
       if (options.show_attention) text += attention_text(translator.model, translation);
       if (!options.attention_svg.empty()) {
         heed::write_file(options.attention_svg, attention_svg(translator.model, translation));
@@ -91,6 +96,7 @@ Command translate_command(CLI::App& parent) {
   add_file(*app, {"--attention-svg", "Draw where the model looked at one sentence, as SVG"}, options->attention_svg);
   app->add_flag("--show-attention", options->show_attention, "Draw where the model looked, in the terminal");
   add_decode_options(*app, options->decode);
+  add_n_best_option(*app, options->decode);
   add_existing_file_option(*app, options->existing);
   add_bad_bytes_option(*app, options->bad_bytes);
   app->footer(examples);

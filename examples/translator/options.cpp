@@ -15,7 +15,6 @@ namespace translator {
 namespace {
 
 constexpr Index most_threads = 1'000'000;  // cut to the work there is
-constexpr Index most_beam = 1'000'000'000;  // cut to the vocabulary
 
 [[noreturn]] void refuse(const std::string& option, const std::string& found, const std::string& wanted) {
   throw CLI::ValidationError(option, "found " + heed::quote(found) + ", wanted " + wanted);
@@ -131,10 +130,19 @@ CLI::Option* add_threads_option(CLI::App& app, Index& threads) {
                    {0, most_threads});
 }
 
-void add_decode_options(CLI::App& app, DecodeOptions& options) {
-  add_count(app, {"--beam", "Sentences that beam search keeps; 1: greedy"}, options.beam, {1, most_beam});
-  add_count(app, {"--max-length", "Longest translation in tokens"}, options.max_length, {1, 10000});
-  add_threads_option(app, options.threads);
+CLI::Option* add_text(CLI::App& app, OptionText text, std::function<bool(const std::string&)> read,
+                      std::string wanted) {
+  const auto take = [name = std::string(text.name), read = std::move(read),
+                     wanted = std::move(wanted)](const std::string& found) {
+    if (!read(found)) refuse(name, found, wanted);
+  };
+  return app.add_option_function<std::string>(text.name, take, text.help)->type_name("TEXT");
+}
+
+std::optional<double> real_number(const std::string& text) {
+  double number = 0;
+  if (!read_whole(text, number) || !std::isfinite(number)) return std::nullopt;
+  return number;
 }
 
 CLI::Option* add_existing_file_option(CLI::App& app, ExistingFile& existing) {

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
 #include <heed/core/view.hpp>
+#include <heed/models/generate_options.hpp>
 #include <heed/text/corpus.hpp>
 #include <heed/text/text_codec.hpp>
 
@@ -40,7 +42,7 @@ enum class Architecture { gru, transformer };
 
 struct ModelSizes {
   Architecture architecture = Architecture::gru;
-  Index embedding = 128, hidden = 256, attention_units = 256;                     // of a GRU
+  Index embedding = 128, hidden = 256, attention_units = 256;                             // of a GRU
   Index model_dim = 256, heads = 4, layers = 3, decoder_layers = 0, feed_forward = 1024;  // of a Transformer; 0: layers
   Index min_count = 2, max_vocab = 10000;
 };
@@ -69,8 +71,17 @@ struct TrainOptions {
   BadText bad;
 };
 
+/// How sentences are searched for. What the library knows by the same name is told to it as it is.
 struct DecodeOptions {
-  Index beam = 1, max_length = 50, threads = 0;
+  Index beam = 1, n_best = 1, max_length = 50, batch = 64, threads = 0;
+  bool sample = false, replace_unknown = false;
+  heed::SamplingOptions sampling;
+  heed::TokenRules rules;  ///< fitted() adds `banned` to them
+  std::vector<std::string> banned;
+  std::string prefix;
+  heed::LengthPenalty length_penalty = heed::LengthPenalty::power;
+  heed::CoveragePenalty coverage_penalty = heed::CoveragePenalty::none;
+  double alpha = 0.6, beta = 0.2;  ///< of the length and of the coverage penalty
 };
 
 struct TranslateOptions {
@@ -136,14 +147,23 @@ CLI::Option* add_token_unit(CLI::App& app, OptionText text, heed::TokenUnit& val
 /// none or nfkc.
 CLI::Option* add_normalization(CLI::App& app, OptionText text, heed::Normalization& value);
 
+/// An option whose text `read` takes, or that is refused as not what is `wanted`.
+CLI::Option* add_text(CLI::App& app, OptionText text, std::function<bool(const std::string&)> read, std::string wanted);
+/// The whole text as a finite number, with a point.
+std::optional<double> real_number(const std::string& text);
+
+/// Everything about search but --n-best, which only those offer that show more than one translation.
 void add_decode_options(CLI::App& app, DecodeOptions& options);
+CLI::Option* add_n_best_option(CLI::App& app, DecodeOptions& options);
+/// Throws UsageError for options that are each right but do not fit together.
+void check_decode_options(const DecodeOptions& options);
 CLI::Option* add_threads_option(CLI::App& app, Index& threads);
 CLI::Option* add_existing_file_option(CLI::App& app, ExistingFile& existing);
 CLI::Option* add_bad_lines_option(CLI::App& app, BadText& bad);
 CLI::Option* add_bad_bytes_option(CLI::App& app, heed::InvalidUtf8& bad_bytes);
 
-/// What is wrong with a command line: "unknown option --epoch; did you mean --epochs?" of the options that `app` and its
-/// chosen subcommand have, before the required option that is missing for it.
+/// What is wrong with a command line: "unknown option --epoch; did you mean --epochs?" of the options that `app` and
+/// its chosen subcommand have, before the required option that is missing for it.
 std::string usage_message(const CLI::App& app, const CLI::ParseError& problem);
 
 }  // namespace translator

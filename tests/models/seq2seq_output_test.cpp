@@ -20,7 +20,7 @@ TEST_CASE("the loss is the mean over what counts, and its gradients equal centra
   heed::Rng rng{1, 0};
   Output output({.kind = kind, .hidden_dim = 3, .memory_dim = 2, .embedding_dim = 4, .output_dim = 5}, 6,
                 heed::OutputWeight::own, rng);
-  heed::RecurrentRead<double> read{random_tensor<double>(1, 2, 3, 3), random_tensor<double>(2, 2, 3, 2), {}};
+  heed::SourceRead<double> read{random_tensor<double>(1, 2, 3, 3), random_tensor<double>(2, 2, 3, 2), {}};
   auto embedding = random_tensor<double>(3, 2, 3, 4);
   Tensor<Index, 2> target(2, 3);
   target.setValues({{5, 2, 0}, {1, 0, 0}});  // pad is 0: three positions count

@@ -6,7 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include <heed/models/generate_options.hpp>
+#include <heed/models/hypothesis.hpp>
+#include <heed/models/next_tokens.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -15,26 +16,26 @@ namespace detail {
 /// One source's beam: the hypotheses that still grow and those that have ended.
 class Beam {
  public:
-  explicit Beam(const GenerateOptions& options) : options_(&options), live_(1) {}
+  explicit Beam(const GenerateOptions& options, Index source = 0)
+      : options_(&options), rules_(options, source), live_{Growing(options, source)} {}
 
   Index live() const { return static_cast<Index>(live_.size()); }
-  Index last_token(Index i) const {
-    const auto& tokens = live_[static_cast<std::size_t>(i)].tokens;
-    return tokens.empty() ? options_->bos : tokens.back();
-  }
+  Index last_token(Index i) const { return live_[static_cast<std::size_t>(i)].last_token(*options_); }
 
-  /// One step: row first_row + i of `logits` continues live hypothesis i. Appends the rows that go on to `parents`.
-  template <class T>
-  void advance(const MatrixView<T>& logits, Index first_row, std::vector<Index>& parents) {
+  /// One step: row first_row + i of `logits` continues live hypothesis i, which looked at source position j with weight
+  /// attention(first_row + i, j). Appends the rows that go on to `parents`.
+  template <class T, class Attention = NoAttention>
+  void advance(const MatrixView<T>& logits, Index first_row, std::vector<Index>& parents, Attention&& attention = {}) {
     const std::vector<Candidate> candidates = best_candidates(logits, first_row);
-    std::vector<Hypothesis> next;
+    for (Index i = 0; i < live(); ++i) live_[static_cast<std::size_t>(i)].look(first_row + i, attention);
+    std::vector<Growing> next;
     std::vector<Index> rows;
     for (const Candidate& candidate : candidates) {
-      Hypothesis grown = live_[static_cast<std::size_t>(candidate.parent)];
-      grown.tokens.push_back(candidate.token);
-      grown.log_prob = candidate.log_prob;
+      Growing grown = live_[static_cast<std::size_t>(candidate.parent)];
+      grown.so_far.tokens.push_back(candidate.token);
+      grown.so_far.log_prob = candidate.log_prob;
       if (candidate.token == options_->eos) {
-        finish(std::move(grown));
+        finished_.push_back(std::move(grown).finished(*options_));
       } else if (static_cast<Index>(next.size()) < options_->beam) {
         next.push_back(std::move(grown));
         rows.push_back(first_row + candidate.parent);
@@ -42,8 +43,8 @@ class Beam {
     }
     live_ = std::move(next);
     ++length_;
-    if (length_ == options_->max_length) {
-      for (Hypothesis& hypothesis : live_) finish(std::move(hypothesis));
+    if (length_ == rules_.max_length()) {
+      for (Growing& growing : live_) finished_.push_back(std::move(growing).finished(*options_));
       live_.clear();
     }
     if (done()) live_.clear();
@@ -65,33 +66,30 @@ class Beam {
     double log_prob;
   };
 
-  /// The 2 * beam best continuations of all live hypotheses, best first; equal ones by their token lists, ascending. NaN
-  /// has no place in an order, so a continuation with it is none.
+  /// The 2 * beam best continuations of all live hypotheses, best first; equal ones by their token lists, ascending.
+  /// NaN has no place in an order, so a continuation with it is none.
   template <class T>
   std::vector<Candidate> best_candidates(const MatrixView<T>& logits, Index first_row) const {
     std::vector<Candidate> all;
     const Index wanted = 2 * options_->beam;
     for (Index i = 0; i < live(); ++i) {
-      const NextTokens<T> next(logits.row(first_row + i), logits.cols, *options_);
+      const Hypothesis& so_far = live_[static_cast<std::size_t>(i)].so_far;
+      const NextTokens<T> next(logits.row(first_row + i), logits.cols, *options_, rules_, so_far.tokens);
       for (const Index token : next.best(wanted)) {
-        const double log_prob = live_[static_cast<std::size_t>(i)].log_prob + next.log_prob(token);
+        const double log_prob = so_far.log_prob + next.log_prob(token);
         if (!std::isnan(log_prob)) all.push_back({i, token, log_prob});
       }
     }
     const auto before = [&](const Candidate& a, const Candidate& b) {
       if (a.log_prob != b.log_prob) return a.log_prob > b.log_prob;
       if (a.parent == b.parent) return a.token < b.token;
-      return live_[static_cast<std::size_t>(a.parent)].tokens < live_[static_cast<std::size_t>(b.parent)].tokens;
+      return live_[static_cast<std::size_t>(a.parent)].so_far.tokens <
+             live_[static_cast<std::size_t>(b.parent)].so_far.tokens;
     };
     const std::size_t kept = std::min(all.size(), static_cast<std::size_t>(wanted));
     std::partial_sort(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(kept), all.end(), before);
     all.resize(kept);
     return all;
-  }
-
-  void finish(Hypothesis&& hypothesis) {
-    hypothesis.score = hypothesis.log_prob / length_penalty(*options_, static_cast<Index>(hypothesis.tokens.size()));
-    finished_.push_back(std::move(hypothesis));
   }
 
   void sort_finished() {
@@ -100,19 +98,22 @@ class Beam {
     });
   }
 
-  /// No live hypothesis can still become one of the n best. Log-probabilities only fall and lp is monotonic in the length,
-  /// so a live one's score is bounded by its log-probability over the larger lp of the next and the last possible length.
+  /// No live hypothesis can still become one of the n best. Log-probabilities only fall, the length's part of a score
+  /// is monotonic in the length and coverage adds nothing above 0, so a live one's score is bounded by the larger of
+  /// those that its log-probability would have at the next and at the last possible length.
   bool done() {
     if (live_.empty()) return true;
     if (finished_.size() < static_cast<std::size_t>(options_->n_best)) return false;
     sort_finished();
     const double worst = finished_[static_cast<std::size_t>(options_->n_best - 1)].score;
-    const double lp = std::max(length_penalty(*options_, length_ + 1), length_penalty(*options_, options_->max_length));
-    return live_.front().log_prob / lp < worst;
+    const double log_prob = live_.front().so_far.log_prob;
+    return std::max(hypothesis_score(*options_, log_prob, length_ + 1),
+                    hypothesis_score(*options_, log_prob, rules_.max_length())) < worst;
   }
 
   const GenerateOptions* options_;
-  std::vector<Hypothesis> live_;  // best first
+  ScoreRules rules_;
+  std::vector<Growing> live_;  // best first
   std::vector<Hypothesis> finished_;
   Index length_ = 0;
 };

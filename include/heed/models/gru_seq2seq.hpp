@@ -57,7 +57,7 @@ struct GruSeq2Seq {
     Tensor<T, 3> target_embedding;
     typename BahdanauDecoder<T>::Cache bahdanau;
     typename LuongDecoder<T>::Cache luong;
-    RecurrentRead<T> read;
+    SourceRead<T> read;
     typename Seq2SeqOutput<T>::Cache output;
   };
 

@@ -9,7 +9,7 @@
 
 #include <heed/attention/packed_weight.hpp>
 #include <heed/attention/screened_weight.hpp>
-#include <heed/models/generate_options.hpp>
+#include <heed/models/next_tokens.hpp>
 #include <heed/models/gru_seq2seq.hpp>
 
 namespace heed::inline HEED_ABI {

@@ -75,7 +75,7 @@ struct Seq2SeqOutput {
   }
 
   /// Logits (batch, steps, vocab) of every position, without dropout.
-  Tensor<T, 3> logits(const RecurrentRead<T>& read, const Tensor<T, 3>& embedding, const Tensor<T, 2>* tied,
+  Tensor<T, 3> logits(const SourceRead<T>& read, const Tensor<T, 3>& embedding, const Tensor<T, 2>* tied,
                       ExecutorRef executor) const {
     const Index batch = read.hidden.dimension(0), steps = read.hidden.dimension(1);
     const Tensor<T, 2> features =
@@ -86,7 +86,7 @@ struct Seq2SeqOutput {
   }
 
   /// The mean cross-entropy over the positions whose target (batch, steps) is not pad; cache null: no backward will follow.
-  CrossEntropyLoss<T> loss(const RecurrentRead<T>& read, const Tensor<T, 3>& embedding, const Tensor<Index, 2>& target, Index pad,
+  CrossEntropyLoss<T> loss(const SourceRead<T>& read, const Tensor<T, 3>& embedding, const Tensor<Index, 2>& target, Index pad,
                            const Seq2SeqLossOptions& options, const Tensor<T, 2>* tied, Cache* cache,
                            ExecutorRef executor) const {
     Cache unkept;
@@ -107,7 +107,7 @@ struct Seq2SeqOutput {
   }
 
   /// The gradients of what was read; adds to grad, and to tied_grad where the weight is the target embedding's.
-  Gradients backward(const RecurrentRead<T>& read, const Cache& c, const Tensor<T, 2>* tied, Seq2SeqOutput& grad,
+  Gradients backward(const SourceRead<T>& read, const Cache& c, const Tensor<T, 2>* tied, Seq2SeqOutput& grad,
                      Tensor<T, 2>* tied_grad, ExecutorRef executor) const {
     const MatrixView<const T> d_logits = as_matrix(c.d_logits);
     Tensor<T, 2> d_features(c.features.dimension(0), c.features.dimension(1));
@@ -151,7 +151,7 @@ struct Seq2SeqOutput {
     }
     return all;
   }
-  Gradients scatter(const RecurrentRead<T>& read, const Cache& c, const Tensor<T, 2>& d_features, Seq2SeqOutput& grad,
+  Gradients scatter(const SourceRead<T>& read, const Cache& c, const Tensor<T, 2>& d_features, Seq2SeqOutput& grad,
                     ExecutorRef executor) const {
     const Index rows = d_features.dimension(0), hidden = read.hidden.dimension(2), memory = read.context.dimension(2);
     const bool reads_context = readout.kind != ReadoutKind::state, reads_embedding = readout.kind == ReadoutKind::deep;

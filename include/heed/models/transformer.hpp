@@ -42,7 +42,7 @@ struct Transformer {
     typename TransformerEncoder<T>::Cache encoder;
     typename TransformerDecoder<T>::Cache decoder;
     Encoded encoded;
-    RecurrentRead<T> read;  // .hidden: the decoder's result
+    SourceRead<T> read;  // .hidden alone
     typename Seq2SeqOutput<T>::Cache output;
   };
 

@@ -70,16 +70,16 @@ struct BahdanauDecoder {
   /// All steps of a target whose embeddings are known (teacher forcing): embedding (batch, steps, embedding_dim), state
   /// (batch, hidden). cache null: inference. Cost: batch * steps * (hidden (units + 3 hidden) + 3 hidden (memory + embedding) +
   /// source_length (units + memory)) multiply-adds. Throws heed::Error on other shapes.
-  RecurrentRead<T> forward(const Tensor<T, 3>& embedding, const RecurrentMemory<T>& memory, const Tensor<T, 2>& state,
-                           Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
+  SourceRead<T> forward(const Tensor<T, 3>& embedding, const RecurrentMemory<T>& memory, const Tensor<T, 2>& state,
+                        Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
     check_call("BahdanauDecoder::forward", extents(embedding), memory, extents(state));
     const Index batch = embedding.dimension(0), steps = embedding.dimension(1), hidden = hidden_dim();
     Tensor<T, 3> input(batch, steps, 3 * hidden);
     GruCell<T>::fill_rows(as_matrix(input), cell.bias_ih);
     matmul<T>(Transpose::no, as_matrix(embedding), Transpose::yes, embedding_weight(), as_matrix(input), Accumulate::yes,
               executor);
-    RecurrentRead<T> result{Tensor<T, 3>(batch, steps, hidden), Tensor<T, 3>(batch, steps, memory_dim()),
-                            Tensor<T, 3>(batch, steps, memory.values.dimension(1))};
+    SourceRead<T> result{Tensor<T, 3>(batch, steps, hidden), Tensor<T, 3>(batch, steps, memory_dim()),
+                         Tensor<T, 3>(batch, steps, memory.values.dimension(1))};
     detail::BahdanauTrace<T> unkept;
     detail::BahdanauTrace<T>& trace = cache ? cache->trace : unkept;
     trace.prepare(batch, steps, hidden, attention.units(), cell.reset);
@@ -95,7 +95,7 @@ struct BahdanauDecoder {
   /// d_hidden (batch, steps, hidden) and d_context (batch, steps, memory_dim; null: zeros) -> the inputs' gradients; adds to
   /// grad. `memory` and `result` are those of the forward call.
   Gradients backward(const Tensor<T, 3>& d_hidden, const Tensor<T, 3>* d_context, const RecurrentMemory<T>& memory,
-                     const RecurrentRead<T>& result, const Cache& cache, BahdanauDecoder& grad,
+                     const SourceRead<T>& result, const Cache& cache, BahdanauDecoder& grad,
                      ExecutorRef executor = default_executor()) const {
     check_shape("BahdanauDecoder::backward", "d_hidden", extents(d_hidden), extents(result.hidden));
     check_shape("BahdanauDecoder::backward", "cache.embedding", extents(cache.embedding),
@@ -163,7 +163,7 @@ struct BahdanauDecoder {
   }
 
   /// Everything that is one product over all samples and steps.
-  void add_weight_gradients(const detail::BahdanauBackward<T>& pass, const RecurrentRead<T>& result, const Cache& cache,
+  void add_weight_gradients(const detail::BahdanauBackward<T>& pass, const SourceRead<T>& result, const Cache& cache,
                             BahdanauDecoder& grad, ExecutorRef executor) const {
     const MatrixView<T> d_weight = as_matrix(grad.cell.weight_ih);
     matmul<T>(Transpose::yes, pass.d_input_rows(), Transpose::no, as_matrix(result.context),

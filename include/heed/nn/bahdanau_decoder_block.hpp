@@ -25,9 +25,9 @@ struct RecurrentMemory {
   }
 };
 
-/// What a recurrent decoder gives for all steps of a target.
+/// What a decoder gives for all steps of a target; a Transformer has .hidden alone.
 template <class T>
-struct RecurrentRead {
+struct SourceRead {
   Tensor<T, 3> hidden;   // (batch, steps, hidden)
   Tensor<T, 3> context;  // (batch, steps, memory_dim)
   Tensor<T, 3> weights;  // (batch, steps, source_length), 0 behind a length
@@ -122,7 +122,7 @@ class BahdanauForward {
         recurrence_(cell, Transpose::yes) {}
 
   /// input (batch, steps, 3 hidden) holds bias and embedding part; the contexts' part is added. state (batch, hidden) runs.
-  void run(const SampleBlock& block, Tensor<T, 3>& input, Tensor<T, 2>& state, RecurrentRead<T>& out,
+  void run(const SampleBlock& block, Tensor<T, 3>& input, Tensor<T, 2>& state, SourceRead<T>& out,
            BahdanauTrace<T>& trace) const {
     const Index hidden = cell_.hidden_dim(), memory_dim = context_.in_features();
     T* const scratch = thread_scratch<GruStepScratch, T>(cell_.scratch_size(block.count));
@@ -166,7 +166,7 @@ template <class T>
 class BahdanauBackward {
  public:
   BahdanauBackward(const BahdanauAttention<T>& attention, const GruCell<T>& cell, const RecurrentMemory<T>& memory,
-                   const RecurrentRead<T>& result, const BahdanauTrace<T>& trace)
+                   const SourceRead<T>& result, const BahdanauTrace<T>& trace)
       : attention_(attention),
         cell_(cell),
         result_(result),
@@ -238,7 +238,7 @@ class BahdanauBackward {
 
   const BahdanauAttention<T>& attention_;
   const GruCell<T>& cell_;
-  const RecurrentRead<T>& result_;
+  const SourceRead<T>& result_;
   const BahdanauTrace<T>& trace_;
   BahdanauReader<T> reader_;
   PackedWeight<T> query_, context_;

@@ -60,8 +60,8 @@ struct LuongDecoder {
   }
 
   /// embedding (batch, steps, embedding_dim), state (batch, hidden) -> all steps, teacher-forced. cache null: inference.
-  RecurrentRead<T> forward(const Tensor<T, 3>& embedding, const RecurrentMemory<T>& memory, const Tensor<T, 2>& state,
-                           Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
+  SourceRead<T> forward(const Tensor<T, 3>& embedding, const RecurrentMemory<T>& memory, const Tensor<T, 2>& state,
+                        Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
     const Index batch = memory.values.dimension(0), steps = embedding.dimension(1);
     check_shape("LuongDecoder::forward", "embedding", extents(embedding), Extents<3>{batch, -1, embedding_dim()});
     check_shape("LuongDecoder::forward", "state", extents(state), Extents<2>{batch, hidden_dim()});
@@ -75,7 +75,7 @@ struct LuongDecoder {
 
   /// d_hidden and d_context (null: zeros) of the forward's results -> the inputs' gradients; adds to grad.
   Gradients backward(const Tensor<T, 3>& d_hidden, const Tensor<T, 3>* d_context, const RecurrentMemory<T>& memory,
-                     const RecurrentRead<T>& result, const Cache& cache, LuongDecoder& grad,
+                     const SourceRead<T>& result, const Cache& cache, LuongDecoder& grad,
                      ExecutorRef executor = default_executor()) const {
     check_shape("LuongDecoder::backward", "d_hidden", extents(d_hidden), extents(result.hidden));
     MemoryGradient<T> d_memory = zero_memory_gradient(memory.keys, memory.values);
