@@ -13,7 +13,8 @@ TEST_CASE("ONNX's gates z, r, h land in the rows of r, z, n, and so do both halv
   for (std::size_t i = 0; i < w.size(); ++i) w[i] = double(i);
   for (std::size_t i = 0; i < r.size(); ++i) r[i] = 100 + double(i);
   for (std::size_t i = 0; i < b.size(); ++i) b[i] = 1000 + double(i);
-  const auto cell = gru_cell_from_onnx<double>({.w = {w.data(), 3 * hidden, input}, .r = {r.data(), 3 * hidden, hidden}, .b = b});
+  const auto cell =
+      gru_cell_from_onnx<double>({.w = {w.data(), 3 * hidden, input}, .r = {r.data(), 3 * hidden, hidden}, .b = b});
   CHECK(cell.reset == GruReset::before);
   const std::vector<Index> rows{2, 3, 0, 1, 4, 5};  // of ONNX's, in heed's order
   for (Index row = 0; row < 6; ++row) {
@@ -23,8 +24,8 @@ TEST_CASE("ONNX's gates z, r, h land in the rows of r, z, n, and so do both halv
     CHECK(cell.bias_ih(row) == 1000 + double(from));
     CHECK(cell.bias_hh(row) == 1000 + double(6 + from));
   }
-  const auto plain = gru_cell_from_onnx<double>(
-      {.w = {w.data(), 6, input}, .r = {r.data(), 6, hidden}, .reset = GruReset::after});
+  const auto plain =
+      gru_cell_from_onnx<double>({.w = {w.data(), 6, input}, .r = {r.data(), 6, hidden}, .reset = GruReset::after});
   CHECK(plain.reset == GruReset::after);
   CHECK(plain.bias_ih.size() == 0);
 }

@@ -15,7 +15,8 @@ namespace {
 /// Heads [head, head + 1) of x.
 template <class T>
 Tensor<T, 4> head_of(const Tensor<T, 4>& x, Index head) {
-  return Tensor<T, 4>(x.slice(Extents<4>{0, head, 0, 0}, Extents<4>{x.dimension(0), 1, x.dimension(2), x.dimension(3)}));
+  return Tensor<T, 4>(
+      x.slice(Extents<4>{0, head, 0, 0}, Extents<4>{x.dimension(0), 1, x.dimension(2), x.dimension(3)}));
 }
 
 /// x turned by the angle of its position, pair by pair, in double.
@@ -64,8 +65,9 @@ TEST_CASE("semantics 14: keys and values are never repeated in memory", "[semant
   const AttentionShape one{1, 1, 1, 4, 100000, 64, 64};
   AttentionShape shared = one;
   shared.heads = 32;  // all of them read one key head
-  CHECK(workspace_bytes<float>(shared, {}, 1) <= workspace_bytes<float>(one, {}, 1));  // what a call may use beside its results
-  CHECK(workspace_bytes<float>(shared, {}, 1) < 100000 * 64 * sizeof(float));          // not one copy of the keys
+  CHECK(workspace_bytes<float>(shared, {}, 1) <=
+        workspace_bytes<float>(one, {}, 1));                                   // what a call may use beside its results
+  CHECK(workspace_bytes<float>(shared, {}, 1) < 100000 * 64 * sizeof(float));  // not one copy of the keys
   Rng rng{1, 0};
   const MultiHeadAttention<float> layer({.model_dim = 16, .heads = 8, .kv_heads = 2}, rng);
   MultiHeadAttention<float>::Memory memory;
@@ -75,7 +77,8 @@ TEST_CASE("semantics 14: keys and values are never repeated in memory", "[semant
   CHECK(extents(memory.value) == Extents<3>{1, 5, 4});
 }
 
-TEMPLATE_TEST_CASE("semantics 15: ALiBi adds -slope |p - j|, p being the query and the causal offset", "[semantics]", float, double) {
+TEMPLATE_TEST_CASE("semantics 15: ALiBi adds -slope |p - j|, p being the query and the causal offset", "[semantics]",
+                   float, double) {
   auto p = plain_problem<TestType>({2, 4, 2, GENERATE(1, 6), 70, 4, 3});
   p.slopes = alibi_slopes<TestType>(4);
   SECTION("no offset: p is the query") {}

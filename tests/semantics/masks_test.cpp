@@ -42,8 +42,7 @@ bool attends(const Tensor<T, 4>& weights, const Visible& visible) {
   for (Index b = 0; b < weights.dimension(0); ++b)
     for (Index h = 0; h < weights.dimension(1); ++h)
       for (Index i = 0; i < weights.dimension(2); ++i)
-        for (Index j = 0; j < weights.dimension(3); ++j)
-          right = right && (weights(b, h, i, j) > 0) == visible(b, i, j);
+        for (Index j = 0; j < weights.dimension(3); ++j) right = right && (weights(b, h, i, j) > 0) == visible(b, i, j);
   return right;
 }
 template <class T>
@@ -77,9 +76,12 @@ TEMPLATE_TEST_CASE("semantics 5: true = may attend, in calls, layers and readers
   for (Index i = 0; i < length; ++i)
     for (Index j = 0; j < length; ++j) bytes(i, j) = (i + j) % 2 == 0 ? static_cast<std::uint8_t>(1 + 50 * j) : 0;
   options.mask = boolean_mask(bytes);
-  CHECK(attends(attend(p.query, p.key, p.value, options).weights, [](Index, Index i, Index j) { return (i + j) % 2 == 0; }));
-  CHECK(attends(attend(p.query, p.key, p.value, {.return_weights = true}, heed::mask([](auto at) { return at.key >= at.query; })).weights,
-                [](Index, Index i, Index j) { return j >= i; }));
+  CHECK(attends(attend(p.query, p.key, p.value, options).weights,
+                [](Index, Index i, Index j) { return (i + j) % 2 == 0; }));
+  CHECK(attends(
+      attend(p.query, p.key, p.value, {.return_weights = true}, heed::mask([](auto at) { return at.key >= at.query; }))
+          .weights,
+      [](Index, Index i, Index j) { return j >= i; }));
 
   Rng rng{1, 0};
   const auto x = random_tensor<T, 3>({2, length, 4}, 5);
@@ -87,7 +89,8 @@ TEMPLATE_TEST_CASE("semantics 5: true = may attend, in calls, layers and readers
   const MultiHeadOptions<T> told{.mask = mask, .collect_weights = &seen};
   MultiHeadAttention<T>({.model_dim = 4, .heads = 2}, rng).forward(x, told);
   TransformerEncoderLayer<T>({.model_dim = 4, .heads = 2, .hidden_dim = 3}, rng).forward(x, told);
-  TransformerDecoderLayer<T>({.model_dim = 4, .heads = 2, .hidden_dim = 3}, rng).forward(x, x, {.self = told, .memory = told});
+  TransformerDecoderLayer<T>({.model_dim = 4, .heads = 2, .hidden_dim = 3}, rng)
+      .forward(x, x, {.self = told, .memory = told});
   REQUIRE(seen.size() == 4);
   for (const Tensor<T, 4>& weights : seen) CHECK(attends(weights, visible));
 
@@ -110,7 +113,7 @@ TEST_CASE("semantics 5: only the converters take the other polarity", "[semantic
   CHECK(attends(weights(boolean_mask(visible)), [&](Index, Index i, Index j) { return !pairs(i, j); }));
 }
 
-TEMPLATE_TEST_CASE("semantics 6: a floating mask is added, -inf in it masks, +inf and NaN reach their row as IEEE says",
+TEMPLATE_TEST_CASE("semantics 6: a floating mask is added, -inf masks, +inf and NaN reach their row as IEEE says",
                    "[semantics]", float, double) {
   using T = TestType;
   auto p = plain_problem<T>({2, 2, 2, GENERATE(1, 3), 70, 4, 3});
@@ -182,10 +185,12 @@ TEMPLATE_TEST_CASE("semantics 7: additive terms sum", "[semantics]", float, doub
   CHECK(all_close(flat(found.logsumexp), flat(wanted.logsumexp)));
 }
 
-TEMPLATE_TEST_CASE("semantics 8: causal corners are named; a plain causal() needs as many queries as keys", "[semantics]", float,
-                   double) {
+TEMPLATE_TEST_CASE("semantics 8: causal corners are named; a plain causal() needs as many queries as keys",
+                   "[semantics]", float, double) {
   using T = TestType;
-  const Index queries = GENERATE(3, 70, 5), keys = queries == 5 ? 3 : queries == 3 ? 7 : 200;  // 5: more queries than keys
+  const Index queries = GENERATE(3, 70, 5), keys = queries == 5   ? 3
+                                                   : queries == 3 ? 7
+                                                                  : 200;  // 5: more queries than keys
   auto p = plain_problem<T>({2, 1, 1, queries, keys, 4, 3});
   const auto check = [&](const auto& visible_pair) {
     CHECK(attends(weights_of(p), visible_pair));
@@ -217,15 +222,16 @@ TEMPLATE_TEST_CASE("semantics 8: causal corners are named; a plain causal() need
   static_assert(!std::is_convertible_v<bool, Causality> && !std::is_convertible_v<bool, Corner>);  // never a bare bool
 }
 
-TEMPLATE_TEST_CASE("semantics 8: with a cache the offset is the number of keys cached before the call's first query", "[semantics]",
-                   float, double) {
+TEMPLATE_TEST_CASE("semantics 8: with a cache the offset is the number of keys cached before the first query",
+                   "[semantics]", float, double) {
   auto p = plain_problem<TestType>({2, 2, 1, 70, 70, 4, 3});
   p.corner = causal();
   const auto whole = everything(p).forward;
   KeyValueCache<TestType> cache({.batch = 2, .kv_heads = 1, .head_dim = 4, .value_dim = 3});
   for (Index first = 0, steps = 1; first < 70; first += steps, steps = std::min<Index>(steps + 2, 70 - first)) {
     const auto part = [&](const Tensor<TestType, 4>& x) {
-      return Tensor<TestType, 4>(x.slice(Extents<4>{0, 0, first, 0}, Extents<4>{2, x.dimension(1), steps, x.dimension(3)}));
+      return Tensor<TestType, 4>(
+          x.slice(Extents<4>{0, 0, first, 0}, Extents<4>{2, x.dimension(1), steps, x.dimension(3)}));
     };
     const Index cached = cache.length();
     cache.append(part(p.key), part(p.value));
@@ -240,12 +246,14 @@ TEMPLATE_TEST_CASE("semantics 8: with a cache the offset is the number of keys c
   }
 }
 
-TEMPLATE_TEST_CASE("semantics 9: window(left, right) is p - left <= j <= p + right with p = i + the causal offset, -1 unbounded",
+TEMPLATE_TEST_CASE("semantics 9: window(left, right) is p - left <= j <= p + right around p = i + the causal offset",
                    "[semantics]", float, double) {
   const Index queries = GENERATE(1, 6, 70), keys = 130;
   auto p = plain_problem<TestType>({2, 1, 1, queries, keys, 4, 3});
   const Index left = GENERATE(-1, 0, 3, 64), right = GENERATE(-1, 0, 2);
-  const auto in_window = [&](Index at, Index j) { return (left < 0 || j >= at - left) && (right < 0 || j <= at + right); };
+  const auto in_window = [&](Index at, Index j) {
+    return (left < 0 || j >= at - left) && (right < 0 || j <= at + right);
+  };
   const auto check = [&](const auto& visible_pair) {
     CHECK(attends(weights_of(p), visible_pair));
     check_spelled_out(p);
@@ -264,7 +272,8 @@ TEMPLATE_TEST_CASE("semantics 9: window(left, right) is p - left <= j <= p + rig
   CHECK(mentions(error_of([] { window(-2, 0); }), {"window", "-2"}));
 }
 
-TEMPLATE_TEST_CASE("semantics 10: a fully masked row gives zeros, logsumexp -inf and zero gradients", "[semantics]", float, double) {
+TEMPLATE_TEST_CASE("semantics 10: a fully masked row gives zeros, logsumexp -inf and zero gradients", "[semantics]",
+                   float, double) {
   using T = TestType;
   auto p = plain_problem<T>({2, 2, 1, GENERATE(1, 4), GENERATE(0, 1, 70), 4, 3});
   const bool has_sink = GENERATE(false, true);
@@ -292,7 +301,8 @@ TEMPLATE_TEST_CASE("semantics 10: a fully masked row gives zeros, logsumexp -inf
   if (samples == 2 && has_sink) CHECK((found.gradients.sink(0) == 0 && found.gradients.sink(1) == 0));
 }
 
-TEMPLATE_TEST_CASE("semantics 10: whether a row is masked is read from the mask, never from the scores", "[semantics]", float, double) {
+TEMPLATE_TEST_CASE("semantics 10: whether a row is masked is read from the mask, never from the scores", "[semantics]",
+                   float, double) {
   using T = TestType;
   auto p = plain_problem<T>({1, 1, 1, GENERATE(1, 3), 70, 2, 2});
   p.query.setConstant(T(1)), p.scale = T(1);
@@ -306,8 +316,8 @@ TEMPLATE_TEST_CASE("semantics 10: whether a row is masked is read from the mask,
   CHECK(same_bits(everything(p).forward.output(0, 0, 0, 0), T(0)));
 }
 
-TEMPLATE_TEST_CASE("semantics 12: keys behind key_length are masked, queries behind query_length give 0", "[semantics]", float,
-                   double) {
+TEMPLATE_TEST_CASE("semantics 12: keys behind key_length are masked, queries behind query_length give 0", "[semantics]",
+                   float, double) {
   using T = TestType;
   auto p = plain_problem<T>({3, 2, 2, 6, 70, 4, 3});
   p.key_lengths = {70, 1, 64}, p.query_lengths = {6, 2, 0};
@@ -324,11 +334,12 @@ TEMPLATE_TEST_CASE("semantics 12: keys behind key_length are masked, queries beh
       }
 }
 
-TEMPLATE_TEST_CASE("semantics 13: cumulative lengths index one packed tensor, and nothing crosses a boundary", "[semantics]", float,
-                   double) {
+TEMPLATE_TEST_CASE("semantics 13: cumulative lengths index one packed tensor, and nothing crosses a boundary",
+                   "[semantics]", float, double) {
   using T = TestType;
   const std::vector<Index> queries{0, 3, 3, 70}, keys{0, 65, 70, 90};  // the second has no query
-  const auto q = random_tensor<T, 3>({70, 2, 4}, 1, 2), k = random_tensor<T, 3>({90, 1, 4}, 2, 2), v = random_tensor<T, 3>({90, 1, 3}, 3);
+  const auto q = random_tensor<T, 3>({70, 2, 4}, 1, 2), k = random_tensor<T, 3>({90, 1, 4}, 2, 2),
+             v = random_tensor<T, 3>({90, 1, 3}, 3);
   const AttentionOptions<T> options{.mask = GENERATE(Mask{}, causal(Corner::bottom_right)), .return_logsumexp = true};
   const auto found = attend_ragged(q, k, v, {queries, keys}, options);
   for (std::size_t s = 0; s < 3; ++s) {

@@ -72,7 +72,7 @@ struct AllStages {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("semantics 1: a score is scale times the dot product, the default scale is 1 / sqrt(D), any real one is legal",
+TEMPLATE_TEST_CASE("semantics 1: a score is scale times the dot product, by default 1 / sqrt(D), any real one is legal",
                    "[semantics]", float, double) {
   auto p = plain_problem<TestType>({2, 4, 2, GENERATE(1, 5), 70, GENERATE(1, 9), 6});
   SECTION("default") {}
@@ -99,7 +99,8 @@ TEST_CASE("semantics 1: float accumulates in float, double in double", "[semanti
     auto p = plain_problem<T>({1, 1, 1, queries, 1, 4, 1});
     p.scale = T(1), p.key.setConstant(T(1));
     const T large = T(16777216);
-    for (Index i = 0; i < queries; ++i) p.query(0, 0, i, 0) = large, p.query(0, 0, i, 3) = -large, p.query(0, 0, i, 1) = p.query(0, 0, i, 2) = T(1);
+    for (Index i = 0; i < queries; ++i)
+      p.query(0, 0, i, 0) = large, p.query(0, 0, i, 3) = -large, p.query(0, 0, i, 1) = p.query(0, 0, i, 2) = T(1);
     const auto found = everything(p).forward;
     static_assert(std::same_as<std::remove_cvref_t<decltype(found.row_max(0, 0, 0))>, T>);
     return double(found.row_max(0, 0, queries - 1));
@@ -109,8 +110,9 @@ TEST_CASE("semantics 1: float accumulates in float, double in double", "[semanti
   static_assert(!Real<std::uint16_t> && Real<float> && Real<double>);  // 16-bit inputs are not offered yet
 }
 
-TEST_CASE("semantics 2: dot product, scale, softcap, modifier, bias, ALiBi and relative terms, mask, softmax with sink, dropout, V",
-          "[semantics]") {
+TEST_CASE(
+    "semantics 2: dot, scale, softcap, modifier, bias, ALiBi and relative terms, mask, softmax with sink, dropout, V",
+    "[semantics]") {
   AllStages all(GENERATE(1, 3));
   const Index queries = all.p.query_length();
   AttentionOptions<double> options = all.p.options();
@@ -127,7 +129,8 @@ TEST_CASE("semantics 2: dot product, scale, softcap, modifier, bias, ALiBi and r
   options.return_weights = options.return_logsumexp = options.return_row_max = false;
   options.return_entropy = options.return_key_sums = false;
   check_central_differences(flat(all.p.query), flat(grad.query), [&] {
-    return weighted_sum(scaled_dot_product_attention(all.p.query, all.p.key, all.p.value, options, Bend()), all.p.d_output);
+    return weighted_sum(scaled_dot_product_attention(all.p.query, all.p.key, all.p.value, options, Bend()),
+                        all.p.d_output);
   });
 }
 
@@ -144,7 +147,7 @@ TEMPLATE_TEST_CASE("semantics 2: softcap is c tanh(s / c), and c <= 0 means off"
   }
 }
 
-TEMPLATE_TEST_CASE("semantics 3: softmax subtracts the row maximum, an empty sum gives zeros, logsumexp is the natural log",
+TEMPLATE_TEST_CASE("semantics 3: the row maximum is subtracted, an empty sum gives zeros, logsumexp is the natural log",
                    "[semantics]", float, double) {
   using T = TestType;
   auto p = plain_problem<T>({2, 3, 3, GENERATE(1, 4), 130, 8, 3});
@@ -156,7 +159,8 @@ TEMPLATE_TEST_CASE("semantics 3: softmax subtracts the row maximum, an empty sum
   CHECK(close_tensor(found.output, wanted.output));
   CHECK(close_tensor(found.weights, wanted.weights));
   CHECK(close_tensor(found.logsumexp, wanted.logsumexp));
-  static_assert(std::same_as<std::remove_cvref_t<decltype(found.logsumexp)>, Tensor<T, 3>>);  // f32 for f32, f64 for f64
+  static_assert(
+      std::same_as<std::remove_cvref_t<decltype(found.logsumexp)>, Tensor<T, 3>>);  // f32 for f32, f64 for f64
   CHECK(extents(found.logsumexp) == Extents<3>{2, 3, p.query_length()});
   auto alike = p;
   alike.scale = T(0);
@@ -168,7 +172,8 @@ TEMPLATE_TEST_CASE("semantics 3: softmax subtracts the row maximum, an empty sum
   for (const T x : out) CHECK(same_bits(x, T(0)));
 }
 
-TEMPLATE_TEST_CASE("semantics 3: the sum's order is fixed, whatever the number of threads", "[semantics]", float, double) {
+TEMPLATE_TEST_CASE("semantics 3: the sum's order is fixed, whatever the number of threads", "[semantics]", float,
+                   double) {
   auto p = plain_problem<TestType>({1, 1, 1, GENERATE(1, 70), 1000, 4, 2});
   const auto wanted = everything(p);
   for (const Index threads : {1, 2, 7, 16}) {
@@ -177,8 +182,9 @@ TEMPLATE_TEST_CASE("semantics 3: the sum's order is fixed, whatever the number o
   }
 }
 
-TEMPLATE_TEST_CASE("semantics 4: a sink is one more logit in the denominator: not scaled, capped or masked, with a gradient",
-                   "[semantics]", float, double) {
+TEMPLATE_TEST_CASE(
+    "semantics 4: a sink is one more logit in the denominator: not scaled, capped or masked, with a gradient",
+    "[semantics]", float, double) {
   using T = TestType;
   auto p = plain_problem<T>({2, 4, 2, GENERATE(1, 5), 70, 6, 3});
   p.sink = random_tensor<T, 1>({4}, 9, 3);

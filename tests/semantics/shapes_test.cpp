@@ -15,7 +15,8 @@ std::string not_zero(const Everything<T>& found) {
   for_each_tensor(
       [&](const std::string& name, const auto& x) {
         for (const T number : flat(x))
-          if (!same_bits(number, name == "logsumexp" || name == "row_max" ? -infinite<T> : T(0))) return void(names += name + " ");
+          if (!same_bits(number, name == "logsumexp" || name == "row_max" ? -infinite<T> : T(0)))
+            return void(names += name + " ");
       },
       found);
   return names;
@@ -28,8 +29,8 @@ TEMPLATE_TEST_CASE("semantics 18: head_dim 0 is an error", "[semantics]", float,
   CHECK(mentions(error_of([&] { attend(p.query, p.key, p.value); }), {"attend", "head_dim", "0"}));
 }
 
-TEMPLATE_TEST_CASE("semantics 18: batch, heads, query_length or value_dim 0 give an empty result, no keys give zeros", "[semantics]",
-                   float, double) {
+TEMPLATE_TEST_CASE("semantics 18: batch, heads, query_length or value_dim 0 are empty results, no keys give zeros",
+                   "[semantics]", float, double) {
   AttentionShape shape{2, 4, 2, 3, 5, 4, 3};
   SECTION("batch") { shape.batch = 0; }
   SECTION("heads") { shape.heads = shape.kv_heads = 0; }
@@ -66,7 +67,8 @@ TEMPLATE_TEST_CASE("semantics 18: any head_dim and value_dim from 1 up", "[seman
     }
 }
 
-TEMPLATE_TEST_CASE("semantics 19: inputs may have any strides, 0 and negative ones included", "[semantics]", float, double) {
+TEMPLATE_TEST_CASE("semantics 19: inputs may have any strides, 0 and negative ones included", "[semantics]", float,
+                   double) {
   using T = TestType;
   auto p = plain_problem<T>({2, 2, 2, GENERATE(1, 4), 70, 5, 3});
   const auto repeated = [](const Tensor<T, 4>& x, Tensor<T, 4>& copy) {  // key 0 at every place
@@ -78,11 +80,14 @@ TEMPLATE_TEST_CASE("semantics 19: inputs may have any strides, 0 and negative on
   };
   auto copied = p;
   AttentionInputs<T> views = p.inputs();
-  const typename Scattered<T>::Layout backwards{.order = {3, 0, 2, 1}, .direction = {-1, 1, -1, -1}, .step = 2, .gap = 3};
+  const typename Scattered<T>::Layout backwards{
+      .order = {3, 0, 2, 1}, .direction = {-1, 1, -1, -1}, .step = 2, .gap = 3};
   const Scattered<T> query(p.query, backwards, not_a_number<T>), key(p.key, backwards, not_a_number<T>),
       d_output(p.d_output, backwards, not_a_number<T>);
   SECTION("backwards, transposed and apart") { views = {query.view(), key.view(), p.value, d_output.view()}; }
-  SECTION("0 along the keys") { views.key = repeated(p.key, copied.key), views.value = repeated(p.value, copied.value); }
+  SECTION("0 along the keys") {
+    views.key = repeated(p.key, copied.key), views.value = repeated(p.value, copied.value);
+  }
   Serial serial;
   const auto found = everything(p.options(), views, serial);
   CHECK(different(found, everything(copied)) == "");
@@ -101,17 +106,19 @@ TEST_CASE("semantics 19: outputs may not overlap inputs or themselves", "[semant
   CHECK(mentions(error({.output = p.query}), {"output", "query"}));
   CHECK(mentions(error({.output = p.key}), {"output", "key"}));
   CHECK(mentions(error({.output = p.value}), {"output", "value"}));
-  CHECK((same_tensor(p.query, query) && same_tensor(p.key, key) && same_tensor(p.value, value)));  // nothing was written
+  CHECK(
+      (same_tensor(p.query, query) && same_tensor(p.key, key) && same_tensor(p.value, value)));  // nothing was written
   Tensor<float, 4> output(1, 2, 4, 3);
   output.setConstant(7);
-  CHECK(mentions(error({.output = {output.data(), shape.output(), {24, 0, 3, 1}}}), {"output"}));  // both heads in one place
+  CHECK(mentions(error({.output = {output.data(), shape.output(), {24, 0, 3, 1}}}),
+                 {"output"}));  // both heads in one place
   CHECK(mentions(error({.output = {output.data(), shape.output(), {24, 12, 2, 1}}}), {"output"}));
   CHECK(mentions(error({.output = output, .logsumexp = {output.data(), shape.logsumexp()}}), {"logsumexp", "output"}));
   for (const float x : flat(output)) CHECK(x == 7);
   CHECK(error({.output = output}).empty());
 }
 
-TEMPLATE_TEST_CASE("semantics 20: weights, logsumexp and per-key sums come with the same call, in the fused path too", "[semantics]",
+TEMPLATE_TEST_CASE("semantics 20: weights, logsumexp and per-key sums come with the same fused call", "[semantics]",
                    float, double) {
   const auto p = plain_problem<TestType>({2, 4, 2, GENERATE(1, 70), 200, 6, 5});
   const auto found = everything(p).forward;

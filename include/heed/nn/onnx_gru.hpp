@@ -9,7 +9,7 @@
 
 namespace heed::inline HEED_ABI {
 
-/// One direction of the operator: W (3 hidden, input), R (3 hidden, hidden), B (6 hidden), W's biases before R's, or none.
+/// One direction of the operator: W (3 hidden, input), R (3 hidden, hidden), B (6 hidden: of W, then of R) or none.
 template <class T>
 struct OnnxGruWeights {
   MatrixView<const T> w, r;
@@ -25,7 +25,9 @@ GruCell<T> gru_cell_from_onnx(const OnnxGruWeights<T>& from) {
   check_shape(function, "w", Extents<2>{from.w.rows, from.w.cols}, Extents<2>{gates, -1});
   check_shape(function, "r", Extents<2>{from.r.rows, from.r.cols}, Extents<2>{gates, hidden});
   if (!from.b.empty()) check_extent(function, "b", "size", static_cast<Index>(from.b.size()), 2 * gates);
-  const auto place = [hidden](Index row) { return row < hidden ? row + hidden : row < 2 * hidden ? row - hidden : row; };
+  const auto place = [hidden](Index row) {
+    return row < hidden ? row + hidden : row < 2 * hidden ? row - hidden : row;
+  };
   GruCell<T> cell;
   cell.reset = from.reset;
   cell.weight_ih.resize(gates, from.w.cols);
