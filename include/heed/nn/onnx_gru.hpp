@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <span>
 
+#include <heed/core/check.hpp>
+#include <heed/core/view.hpp>
 #include <heed/nn/gru_cell.hpp>
 
 namespace heed::inline HEED_ABI {
