@@ -1,6 +1,7 @@
 // torch_gru, keras_gru and ONNX's GRU.
 
 #include <heed/nn/gru.hpp>
+#include <heed/nn/onnx_gru.hpp>
 
 #include "keras_weights.hpp"
 #include "registry.hpp"
@@ -132,29 +133,18 @@ void run_keras_gru(Case& golden) {
   answer_keras_gru(golden, "gru_cell.", backwards ? *grad.layers[0].reverse : *grad.layers[0].forward);
 }
 
-/// Gate rows of ONNX (z, r, h) in heed's order; `first` is where the direction's rows begin. Bias: (6 hidden) per direction.
-template <int Rank>
-Tensor<float, Rank> onnx_gates(const std::vector<float>& values, Index first, const heed::Extents<Rank>& shape) {
-  Tensor<float, Rank> gates(shape);
-  const Index width = gates.size() / shape[0];
-  for (Index row = 0; row < shape[0]; ++row) {
-    std::copy_n(values.data() + (first + row) * width, width, gates.data() + gate_row(row, shape[0] / 3) * width);
-  }
-  return gates;
-}
-
+/// One direction's weights; gates and biases of all directions lie behind each other.
 heed::GruCell<float> onnx_cell(const Case& golden, Index direction) {
   const Index gates = golden.given_shape("input.W").at(1), inputs = golden.given_shape("input.W").at(2), hidden = gates / 3;
-  heed::GruCell<float> cell;
+  const std::vector<float> w = golden.given_values<float>("input.W"), r = golden.given_values<float>("input.R");
+  std::vector<float> b;
+  if (golden.gives("input.B")) b = golden.given_values<float>("input.B");
   const bool before = golden.json().at("attributes").value("linear_before_reset", 0) == 0;
-  cell.reset = before ? heed::GruReset::before : heed::GruReset::after;
-  cell.weight_ih = onnx_gates<2>(golden.given_values<float>("input.W"), direction * gates, {gates, inputs});
-  cell.weight_hh = onnx_gates<2>(golden.given_values<float>("input.R"), direction * gates, {gates, hidden});
-  if (!golden.gives("input.B")) return cell;
-  const std::vector<float> bias = golden.given_values<float>("input.B");
-  cell.bias_ih = onnx_gates<1>(bias, 2 * direction * gates, {gates});
-  cell.bias_hh = onnx_gates<1>(bias, (2 * direction + 1) * gates, {gates});
-  return cell;
+  heed::OnnxGruWeights<float> weights{.w = {w.data() + direction * gates * inputs, gates, inputs},
+                                      .r = {r.data() + direction * gates * hidden, gates, hidden},
+                                      .reset = before ? heed::GruReset::before : heed::GruReset::after};
+  if (!b.empty()) weights.b = std::span(b).subspan(static_cast<std::size_t>(2 * direction * gates), static_cast<std::size_t>(2 * gates));
+  return heed::gru_cell_from_onnx(weights);
 }
 
 /// ONNX's GRU. layout 0: X (steps, batch, input), Y (steps, directions, batch, hidden); 1: the batch comes first everywhere.

@@ -43,6 +43,7 @@
 #include <heed/attention/scaled_dot_product.hpp>
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/attention/screened_weight.hpp>
+#include <heed/attention/torch_mask.hpp>
 #include <heed/core/abi.hpp>
 #include <heed/core/check.hpp>
 #include <heed/core/default_executor.hpp>
@@ -142,6 +143,7 @@
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
 #include <heed/nn/multi_head_step.hpp>
+#include <heed/nn/onnx_gru.hpp>
 #include <heed/nn/parameters.hpp>
 #include <heed/nn/pooling.hpp>
 #include <heed/nn/readout.hpp>

@@ -23,7 +23,13 @@ struct AttentionShape {
   Index key_length = 0;
   Index head_dim = 0;
   Index value_dim = 0;
+  QueryPath path = QueryPath::by_length;  // of the options
 
+  AttentionShape with_path(QueryPath chosen) const {
+    AttentionShape shape = *this;
+    shape.path = chosen;
+    return shape;
+  }
   Index heads_per_kv_head() const { return kv_heads == 0 ? 0 : heads / kv_heads; }
   Extents<4> query() const { return {batch, heads, query_length, head_dim}; }
   Extents<4> key() const { return {batch, kv_heads, key_length, head_dim}; }
@@ -116,7 +122,7 @@ struct AttentionCall {
       : query(q),
         key(k),
         value(v),
-        shape(detail::check_attention_shape(function, q, k, v)),
+        shape(detail::check_attention_shape(function, q, k, v).with_path(options.path)),
         scale(options.scale ? *options.scale : T(1) / std::sqrt(static_cast<T>(shape.head_dim))),
         mask(function, options.mask, shape.scores()),
         softcap(options.softcap),

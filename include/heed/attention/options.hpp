@@ -20,6 +20,12 @@ struct AttentionDropout {
   std::optional<Rng> rng = {};
 };
 
+/// Which kernel a call with one query takes: both are right, but their last bits may differ (SEMANTICS 27).
+enum class QueryPath {
+  by_length,  // one query: that of decoding, which reads keys and values once
+  block,      // that of many queries: a sequence of one has the bits that it has beside longer ones, padded
+};
+
 /// Options of scaled dot-product attention with elements T; the defaults are plain full attention.
 template <Real T>
 struct AttentionOptions {
@@ -30,6 +36,7 @@ struct AttentionOptions {
   View<const T, 1> alibi_slopes = {};  // (heads): -slope |p - key| is added, p = query + the causal offset
   View<const T, 1> sink = {};          // (heads): a logit more in every row's denominator; its weight is no key's
   AttentionDropout dropout = {};
+  QueryPath path = QueryPath::by_length;
   bool return_weights = false;    // (batch, heads, query_length, key_length), those before dropout
   bool return_logsumexp = false;  // (batch, heads, query_length), the natural log; needed by the backward
   bool return_row_max = false;    // (batch, heads, query_length): the largest visible score, -inf where none is

@@ -11,7 +11,9 @@ namespace heed::inline HEED_ABI {
 namespace detail {
 
 /// One query against many keys is bound by memory: its own kernel, with heads of a group side by side.
-inline bool is_decode(const AttentionShape& shape) { return shape.query_length == 1; }
+inline bool is_decode(const AttentionShape& shape) {
+  return shape.query_length == 1 && shape.path == QueryPath::by_length;
+}
 inline Index decode_groups(const AttentionShape& shape) {
   return (shape.heads_per_kv_head() + flash_detail::decode_heads - 1) / flash_detail::decode_heads;
 }

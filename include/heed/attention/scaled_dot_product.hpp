@@ -14,10 +14,10 @@
 namespace heed::inline HEED_ABI {
 
 /// The size of a Workspace that attend_into needs for calls of this shape (or with smaller head and value dims) on an
-/// executor of this concurrency. Options do not change it today; they are asked for so that they may.
+/// executor of this concurrency, with these options.
 template <Real T>
-std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
-  return detail::forward_bytes<T>(shape, concurrency);
+std::size_t workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>& options, Index concurrency) {
+  return detail::forward_bytes<T>(shape.with_path(options.path), concurrency);
 }
 
 /// The shape of a call with these views, checked.

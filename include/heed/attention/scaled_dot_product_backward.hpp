@@ -131,9 +131,10 @@ void check_gradients(const char* function, const AttentionCall<T>& call, const A
 
 /// The size of a Workspace that attend_backward_into needs for calls of this shape on an executor of this concurrency.
 template <Real T>
-std::size_t backward_workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>&, Index concurrency) {
+std::size_t backward_workspace_bytes(const AttentionShape& shape, const AttentionOptions<T>& options,
+                                     Index concurrency) {
   return Workspace::rounded<T>(shape.batch * shape.heads) +
-         detail::BackwardPlan<T>(shape, concurrency).bytes();
+         detail::BackwardPlan<T>(shape.with_path(options.path), concurrency).bytes();
 }
 
 /// attend_backward into the caller's memory, without heap or locks of its own (but score(f, grad) keeps a copy of grad per

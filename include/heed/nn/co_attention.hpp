@@ -113,7 +113,7 @@ struct CoAttention {
 
  private:
   static AttentionOptions<T> options(const std::vector<Index>& queries, const std::vector<Index>& keys) {
-    AttentionOptions<T> all{.scale = T(1), .return_logsumexp = true};
+    AttentionOptions<T> all{.scale = T(1), .path = QueryPath::block, .return_logsumexp = true};
     if (!queries.empty()) all.mask = all.mask & query_lengths(queries);
     if (!keys.empty()) all.mask = all.mask & key_lengths(keys);
     return all;

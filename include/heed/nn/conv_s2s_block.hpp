@@ -173,7 +173,7 @@ struct ConvS2sBlock {
     }
   }
   static AttentionOptions<T> attention_options(const std::vector<Index>& lengths) {
-    AttentionOptions<T> options{.scale = T(1), .return_logsumexp = true};
+    AttentionOptions<T> options{.scale = T(1), .path = QueryPath::block, .return_logsumexp = true};
     if (!lengths.empty()) options.mask = key_lengths(lengths);
     return options;
   }

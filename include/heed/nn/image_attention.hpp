@@ -110,7 +110,9 @@ struct ImageAttention {
   }
 
  private:
-  static AttentionOptions<T> attention_options() { return {.scale = T(1), .return_logsumexp = true}; }
+  static AttentionOptions<T> attention_options() {
+    return {.scale = T(1), .path = QueryPath::block, .return_logsumexp = true};
+  }
   static View<const T, 4> one_head(const Tensor<T, 3>& rows) { return detail::split_heads<T const>(view(rows), 1); }
   /// (batch, 1, positions, dim) as (batch, positions, dim).
   static Tensor<T, 3> rows_of(const Tensor<T, 4>& x) {

@@ -35,6 +35,7 @@ struct MultiHeadAttention {
     Tensor<T, 3> attended;   // (batch, query_length, heads value_dim)
     Tensor<T, 3> logsumexp;  // (batch, heads, query_length)
     AttentionDropout dropout;
+    QueryPath path = QueryPath::by_length;  // steps; a forward takes block, whatever its length (SEMANTICS 27)
   };
   /// State and copies of the inputs; an input that was given twice is kept once.
   struct Cache : State {
@@ -111,6 +112,7 @@ struct MultiHeadAttention {
                          ExecutorRef executor = default_executor()) const {
     check_inputs("MultiHeadAttention::forward", in, options);
     project_memory(in.key, in.value, options, state, executor);
+    state.path = QueryPath::block;
     return read(in.query, keys(state), values(state), options, state, executor);
   }
 
@@ -158,7 +160,8 @@ struct MultiHeadAttention {
                                .logsumexp = state.logsumexp};
     if (options.return_weights || options.collect_weights)
       target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
-    const AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    attention.path = state.path;
     const View<const T, 4> heads = detail::split_heads<const T>(state.query, config.heads);
     Workspace& workspace = detail::thread_workspace();
     workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
@@ -182,7 +185,8 @@ struct MultiHeadAttention {
     check_shape(function, "cache.query", extents(state.query), Extents<3>{batch, length, in_proj.out(HeadInput::query)});
     const detail::WidenedScores<T> scores(function, options.mask, options.bias,
                                           {batch, config.heads, length, key_length}, config.extra_keys.count());
-    const AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    AttentionOptions<T> attention = options.attention(scores, state.dropout);
+    attention.path = state.path;
     Tensor<T, 3> d_attended(extents(state.attended)), d_query(extents(state.query)), d_key(extents(state.key)),
         d_value(extents(state.value));
     out_proj.backward_into(as_matrix(d_output), as_matrix(state.attended), grad.out_proj, as_matrix(d_attended), executor);

@@ -152,7 +152,8 @@ struct RelativeMultiHeadAttention {
   AttentionOptions<T> attention(const Cache& cache, const Mask& mask) const {
     AttentionOptions<T> options{.scale = scale(),
                                 .mask = visible(mask, cache.key.dimension(1) - cache.query.dimension(1)),
-                                .dropout = cache.dropout};
+                                .dropout = cache.dropout,
+                                .path = QueryPath::block};
     options.bias = cache.positions.bias(config.heads);
     return options;
   }

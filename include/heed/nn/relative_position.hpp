@@ -120,7 +120,8 @@ struct RelativePosition {
   }
 
   AttentionOptions<T> fused(const Options& options, const Tensor<T, 4>& bias) const {
-    AttentionOptions<T> all{.scale = options.scale, .mask = options.mask, .dropout = options.dropout};
+    AttentionOptions<T> all{
+        .scale = options.scale, .mask = options.mask, .dropout = options.dropout, .path = QueryPath::block};
     all.bias = bias;
     return all;
   }

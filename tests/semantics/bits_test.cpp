@@ -36,7 +36,8 @@ std::vector<Layout<T>> layouts() {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("no bit depends on the threads, the executor or the run", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: no bit depends on the threads, the executor or the run", "[semantics]", float,
+                   double) {
   for (std::uint64_t seed = 1; seed <= 25; ++seed) {
     const auto p = random_problem<TestType>(seed, Size::tiles);
     const auto wanted = everything(p);
@@ -54,7 +55,8 @@ TEMPLATE_TEST_CASE("no bit depends on the threads, the executor or the run", "[p
   }
 }
 
-TEMPLATE_TEST_CASE("no bit depends on strides, nor on what lies between the elements", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: no bit depends on strides, nor on what lies between the elements", "[semantics]",
+                   float, double) {
   const TestType fill = GENERATE(not_a_number<TestType>, infinite<TestType>, TestType(1e30));
   Serial serial;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -79,7 +81,7 @@ TEMPLATE_TEST_CASE("no bit depends on strides, nor on what lies between the elem
   }
 }
 
-TEMPLATE_TEST_CASE("a stride of 0 gives the bits of what it repeats", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: a stride of 0 gives the bits of what it repeats", "[semantics]", float, double) {
   auto p = decoder_problem<TestType>(2, 130);
   const Index repeated = GENERATE(0, 1, 2, 3);  // bit 0: along keys, bit 1: along heads and samples
   Serial serial;
@@ -99,7 +101,8 @@ TEMPLATE_TEST_CASE("a stride of 0 gives the bits of what it repeats", "[properti
   CHECK(different(everything(p.options(), views, serial), everything(copied)) == "");
 }
 
-TEMPLATE_TEST_CASE("no bit of a sample depends on the batch's order or size", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: no bit of a sample depends on the batch's order or size", "[semantics]", float,
+                   double) {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     auto p = random_problem<TestType>(seed, Size::tiles);
     const Index batch = p.batch();
@@ -119,7 +122,7 @@ TEMPLATE_TEST_CASE("no bit of a sample depends on the batch's order or size", "[
   }
 }
 
-TEMPLATE_TEST_CASE("no bit of a sample depends on how far it is padded", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: no bit of a sample depends on how far it is padded", "[semantics]", float, double) {
   const Index length = GENERATE(1, 2, 63, 64, 65, 129, 199);
   const TestType fill = GENERATE(not_a_number<TestType>, -infinite<TestType>, TestType(1e30));
   const auto p = decoder_problem<TestType>(2, length);
@@ -133,7 +136,8 @@ TEMPLATE_TEST_CASE("no bit of a sample depends on how far it is padded", "[prope
   }
 }
 
-TEMPLATE_TEST_CASE("no bit of any combination of options depends on padding", "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 27: no bit of any combination of options depends on padding", "[semantics]", float,
+                   double) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const auto p = random_problem<TestType>(seed, Size::tiles);
     const auto wanted = everything(p);
@@ -145,7 +149,7 @@ TEMPLATE_TEST_CASE("no bit of any combination of options depends on padding", "[
   }
 }
 
-TEMPLATE_TEST_CASE("no bit of a result depends on what else is asked for, nor on who owns the memory", "[properties]",
+TEMPLATE_TEST_CASE("semantics 27: no bit depends on what else is asked for, nor on who owns the memory", "[semantics]",
                    float, double) {
   Serial serial;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
@@ -168,5 +172,19 @@ TEMPLATE_TEST_CASE("no bit of a result depends on what else is asked for, nor on
     CHECK(same_tensor(scaled_dot_product_attention(p.query, p.key, p.value, options), all.forward.output));
     options.return_entropy = true;
     CHECK(same_tensor(attend(p.query, p.key, p.value, options).entropy, all.forward.entropy));
+  }
+}
+
+TEMPLATE_TEST_CASE("semantics 27: one query on the path of many has the bits that it has in padding", "[semantics]", float,
+                   double) {
+  auto p = plain_problem<TestType>({2, 4, 2, 1, 130, 9, 6});
+  p.sink = random_tensor<TestType, 1>({4}, 8);
+  AttentionOptions<TestType> options = p.options();
+  options.path = QueryPath::block;
+  for (const Index threads : {1, 8}) {
+    ThreadPool pool(threads);
+    const auto alone = everything(options, p.inputs(), pool);
+    const auto longer = everything(padded(p, 5, 130, not_a_number<TestType>));
+    CHECK(different_per_sample(leading(longer, alone), alone) == "");
   }
 }

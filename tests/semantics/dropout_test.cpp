@@ -45,8 +45,8 @@ Index wrongly_dropped(const AttentionProblem<T>& p, const Everything<T>& found) 
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("forward and backward drop what the coordinate's bits say, for any threads, batch and padding",
-                   "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 17: forward and backward drop what the coordinate's bits say, however the call is cut",
+                   "[semantics]", float, double) {
   const Index length = GENERATE(3, 64, 130);
   const auto p = readable_problem<TestType>(3, length, GENERATE(0.1, 0.5, 0.9));
   const auto wanted = everything(p);
@@ -59,7 +59,8 @@ TEMPLATE_TEST_CASE("forward and backward drop what the coordinate's bits say, fo
   CHECK(wrongly_dropped(p, leading(everything(padded(p, length + 3, length + 66, TestType(7))), wanted)) == 0);
 }
 
-TEST_CASE("with dropout, gradients are the textbook's with that mask, however the call is padded", "[properties]") {
+TEST_CASE("semantics 17: gradients are the textbook's with the bits as a mask, however the call is padded",
+          "[semantics]") {
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     auto p = random_problem<double>(seed, seed % 4 == 0 ? Size::decode : Size::tiles);
     p.dropout = {.probability = 0.05 * static_cast<double>(seed % 20), .rng = Rng{seed, seed}};
@@ -79,7 +80,7 @@ TEST_CASE("with dropout, gradients are the textbook's with that mask, however th
   }
 }
 
-TEST_CASE("the share that is kept is 1 - p, and another seed or offset drops others", "[properties]") {
+TEST_CASE("semantics 17: the share that is kept is 1 - p, and another seed or offset drops others", "[semantics]") {
   auto p = readable_problem<float>(1, 200, 0.3);
   const auto count = [&](const Rng& rng) {
     p.dropout.rng = rng;
@@ -93,4 +94,38 @@ TEST_CASE("the share that is kept is 1 - p, and another seed or offset drops oth
   CHECK(different(count({31, 4}).second, first) == "");
   CHECK(different(count({31, 5}).second, first).find("output") != std::string::npos);
   CHECK(different(count({32, 4}).second, first).find("output") != std::string::npos);
+}
+
+TEMPLATE_TEST_CASE("semantics 17: dropout comes after softmax and before V, and weights are returned as before it",
+                   "[semantics]", float, double) {
+  auto p = plain_problem<TestType>({2, 2, 1, GENERATE(1, 5), 70, 4, 3});
+  const auto plain = everything(p);
+  p.dropout = {.probability = GENERATE(0.0, 0.4, 1.0), .rng = Rng{2, 3}};
+  const auto found = everything(p);
+  CHECK(same_tensor(found.forward.weights, plain.forward.weights));
+  CHECK(same_tensor(found.forward.logsumexp, plain.forward.logsumexp));
+  CHECK(same_tensor(found.forward.key_sums, plain.forward.key_sums));
+  const ReferenceProblem wanted(in_double(p));
+  CHECK(close_tensor(found.forward.output, wanted.forward.output));
+  CHECK(close_tensor(found.gradients.value, wanted.gradients.value));
+  if (p.dropout.probability == 0) CHECK(different(found, plain) == "");
+  if (p.dropout.probability == 1)
+    for (const TestType x : flat(found.forward.output)) CHECK(same_bits(x, TestType(0)));
+}
+
+TEST_CASE("semantics 17: p outside [0, 1] and dropout without a generator are errors", "[semantics]") {
+  const auto p = plain_problem<float>({1, 1, 1, 3, 4, 2, 2});
+  const auto error = [&](const AttentionDropout& dropout) {
+    return error_of([&] { attend(p.query, p.key, p.value, {.dropout = dropout}); });
+  };
+  CHECK(mentions(error({.probability = -0.1, .rng = Rng{1, 1}}), {"dropout", "-0.1"}));
+  CHECK(mentions(error({.probability = 1.5, .rng = Rng{1, 1}}), {"dropout", "1.5"}));
+  CHECK(mentions(error({.probability = 0.5}), {"dropout", "rng"}));
+  CHECK(different(everything(p), everything(p)) == "");  // no hidden state between calls
+}
+
+TEST_CASE("semantics 17: the bits are Philox4x32-10's", "[semantics]") {  // Random123's known answers
+  const auto block = [](std::uint32_t word) { return Philox::block({word, word, word, word}, {word, word}); };
+  CHECK(block(0) == Philox::Counter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(block(0xffffffff) == Philox::Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
 }

@@ -71,8 +71,8 @@ void spoil(Tensor<T, 4>& x, std::uint64_t seed) {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("masked NaN, infinities and huge numbers change no bit of any result", "[properties]", float,
-                   double) {
+TEMPLATE_TEST_CASE("semantics 11: masked NaN, infinities and huge numbers change no bit of any result", "[semantics]",
+                   float, double) {
   const TestType poison = GENERATE(not_a_number<TestType>, infinite<TestType>, -infinite<TestType>, TestType(1e30));
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const auto p = random_problem<TestType>(seed, size_of(seed));
@@ -81,8 +81,8 @@ TEMPLATE_TEST_CASE("masked NaN, infinities and huge numbers change no bit of any
   }
 }
 
-TEMPLATE_TEST_CASE("NaN in attended data reaches what the textbook's sums over allowed pairs contain, and no other bit",
-                   "[properties]", float, double) {
+TEMPLATE_TEST_CASE("semantics 11: NaN in attended data reaches what the textbook's sums contain, and no other bit",
+                   "[semantics]", float, double) {
   const int input = GENERATE(0, 1, 2, 3, 4);
   for (std::uint64_t seed = 1; seed <= 40; ++seed) {
     auto p = random_problem<TestType>(seed, size_of(seed));
@@ -95,7 +95,7 @@ TEMPLATE_TEST_CASE("NaN in attended data reaches what the textbook's sums over a
   }
 }
 
-TEST_CASE("slots that a cache does not use hold anything", "[properties]") {
+TEST_CASE("semantics 11: slots that a cache does not use hold anything", "[semantics]") {
   const auto p = plain_problem<float>({2, 4, 2, 1, 70, 8, 5});
   const auto wanted = attend(p.query, p.key, p.value, p.options());
   const auto bad = [](Tensor<float, 4> x) { return x.setConstant(not_a_number<float>), x; };
