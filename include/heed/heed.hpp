@@ -37,6 +37,7 @@
 #include <heed/attention/ragged.hpp>
 #include <heed/attention/rollout.hpp>
 #include <heed/attention/rotary.hpp>
+#include <heed/attention/rotary_scaling.hpp>
 #include <heed/attention/run_backward.hpp>
 #include <heed/attention/run_decode.hpp>
 #include <heed/attention/run_forward.hpp>
