@@ -138,6 +138,7 @@
 #include <heed/nn/pooling.hpp>
 #include <heed/nn/readout.hpp>
 #include <heed/nn/relative_attention.hpp>
+#include <heed/nn/relative_bias.hpp>
 #include <heed/nn/relative_position.hpp>
 #include <heed/nn/relative_rows.hpp>
 #include <heed/nn/relative_scores.hpp>
