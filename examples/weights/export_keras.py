@@ -4,7 +4,8 @@
     python export_keras.py model.keras out.safetensors
 
 Names are the weights' paths with dots: "encoder/dense/kernel" is "encoder.dense.kernel"; a layer's prefix for
-heed::load_keras is its path with a dot behind ("encoder.dense."), a GRU's or LSTM's that of its cell ("gru.gru_cell.").
+heed::load_keras is its path with a dot behind ("encoder.dense.", "sequential.conv2d."), a GRU's or LSTM's that of its cell
+("gru.gru_cell."). Layers with statistics (BatchNormalization) bring them.
 In a program of your own: from export_keras import save; save(model.weights, "out.safetensors").
 Needs keras and safetensors (pip install keras safetensors and a backend).
 """

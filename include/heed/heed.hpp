@@ -37,6 +37,7 @@
 #include <heed/attention/ragged.hpp>
 #include <heed/attention/rollout.hpp>
 #include <heed/attention/rotary.hpp>
+#include <heed/attention/rotary_scaling.hpp>
 #include <heed/attention/run_backward.hpp>
 #include <heed/attention/run_decode.hpp>
 #include <heed/attention/run_forward.hpp>
@@ -148,6 +149,7 @@
 #include <heed/nn/pooling.hpp>
 #include <heed/nn/readout.hpp>
 #include <heed/nn/relative_attention.hpp>
+#include <heed/nn/relative_bias.hpp>
 #include <heed/nn/relative_position.hpp>
 #include <heed/nn/relative_rows.hpp>
 #include <heed/nn/relative_scores.hpp>

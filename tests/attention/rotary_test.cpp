@@ -48,6 +48,22 @@ TEST_CASE("a pair of channels turns by its position's angle", "[attention]") {
   }
 }
 
+TEST_CASE("a call may begin at any row, and a scaled table turns by its own angles", "[attention]") {
+  const auto x = random_heads(2, 1, 3, 4, 1);
+  const heed::RotaryScaling scaling{.kind = heed::RotaryStretch::yarn, .factor = 4, .trained_length = 64};
+  const auto table = heed::rotary_table<double>(9, 4, {.base = 100, .scaling = scaling});
+  const auto steps = heed::rotary_frequencies(4, 100, scaling);
+  CHECK(close(table.cosine(5, 1), (0.1 * std::log(4.0) + 1) * std::cos(5 * steps[1])));
+  heed::Tensor<Index, 2> positions(2, 3);
+  positions.setValues({{5, 6, 7}, {5, 6, 7}});
+  const auto wanted = heed::rotary_embedding(x, table, {.positions = heed::View<const Index, 2>(positions)});
+  const auto found = heed::rotary_embedding(x, table, {.first = 5});
+  CHECK(all_same_bits(heed::flat(found), heed::flat(wanted)));
+  CHECK_THROWS_WITH(heed::rotary_embedding(x, table, {.first = 7}),
+                    Catch::Contains("wanted at least 3 from first on, which is 7"));
+  CHECK_THROWS_AS(heed::rotary_embedding(x, table, {.first = -1}), heed::Error);
+}
+
 TEST_CASE("scores of turned queries and keys depend on the distance alone", "[attention]") {
   const auto pairs = GENERATE(RotaryPairs::interleaved, RotaryPairs::halves);
   auto q = random_heads(1, 1, 8, 6, 2), k = random_heads(1, 1, 8, 6, 3);

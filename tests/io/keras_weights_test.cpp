@@ -3,6 +3,7 @@
 #include <heed/io/safetensors_writer.hpp>
 
 #include "io/temp_folder.hpp"
+#include "nn/layer_testing.hpp"
 #include "support/catch.hpp"
 
 using namespace heed;
@@ -80,6 +81,64 @@ TEST_CASE("Keras' kernels are transposed, gates reordered and heads laid side by
   Embedding<float> table({5, 2}, rng);
   load_keras(file, "table.", table);
   CHECK(table.weight(4, 1) == 9);
+}
+
+TEST_CASE("a convolution with Keras' kernel is Keras' convolution", "[io]") {
+  const TempFolder folder;
+  SafetensorsWriter writer;
+  const Index height = 2, width = 3, inputs = 4, outputs = 6, groups = 2, per_group = inputs / groups;
+  add(writer, "conv2d.kernel", {height, width, per_group, outputs});
+  add(writer, "conv2d.bias", {outputs});
+  add(writer, "conv1d.kernel", {3, 2, 2});
+  writer.save(folder / "k.safetensors");
+  const auto file = SafetensorsFile::read(folder / "k.safetensors");
+  Rng rng{1, 0};
+  Conv2d<double>::Config config{.in_channels = inputs, .out_channels = outputs, .kernel = {height, width}};
+  config.groups = groups;
+  Conv2d<double> conv(config, rng);
+  load_keras(file, "conv2d.", conv);
+  const auto x = heed_test::random_tensor<double>(3, 1, inputs, 4, 5);
+  const auto y = conv.forward(x);
+  // as Keras defines it: kernel (height, width, in, out), whose first numbers are 0, 1, 2, ...
+  for (Index o = 0; o < outputs; ++o) {
+    double sum = static_cast<double>(o);  // the bias
+    for (Index h = 0; h < height; ++h)
+      for (Index w = 0; w < width; ++w)
+        for (Index c = 0; c < per_group; ++c)
+          sum += static_cast<double>(((h * width + w) * per_group + c) * outputs + o) *
+                 x(0, o / (outputs / groups) * per_group + c, 1 + h, 2 + w);
+    CHECK(y(0, o, 1, 2) == Approx(sum));
+  }
+
+  Conv1d<float> line({.in_channels = 2, .out_channels = 2, .kernel = {3}, .bias = Bias::no}, rng);
+  load_keras(file, "conv1d.", line);
+  CHECK(line.weight(1, 0, 2) == 9);  // kernel(2, 0, 1)
+  CHECK(line.weight(0, 1, 0) == 2);  // kernel(0, 1, 0)
+
+  config.kernel = {width, height};
+  Conv2d<double> other(config, rng);
+  CHECK(message_of<FormatError>([&] { load_keras(file, "conv2d.", other); })
+            .find("\"conv2d.kernel\" (F32 (2, 3, 2, 6), wanted (3, 2, 2, 6))") != std::string::npos);
+}
+
+TEST_CASE("Keras' norms bring their factors and running statistics", "[io]") {
+  const TempFolder folder;
+  SafetensorsWriter writer;
+  float first = 10;
+  for (const char* const name : {"bn.gamma", "bn.beta", "bn.moving_mean", "bn.moving_variance"})
+    writer.add_copy<float>(name, {2}, std::vector<float>{first, first + 1}), first += 10;
+  add(writer, "rms.scale", {3});
+  writer.save(folder / "k.safetensors");
+  const auto file = SafetensorsFile::read(folder / "k.safetensors");
+  BatchNorm<float> norm({.channels = 2});
+  load_keras(file, "bn.", norm);
+  CHECK(norm.weight(1) == 11);
+  CHECK(norm.bias(0) == 20);
+  CHECK(norm.running_mean(1) == 31);
+  CHECK(norm.running_var(0) == 40);
+  RmsNorm<double> rms({.shape = {3}});
+  load_keras(file, "rms.", rms);
+  CHECK(rms.weight(2) == 2);
 }
 
 TEST_CASE("Keras' weights that are not the layer's are refused whole, by name", "[io]") {

@@ -1,6 +1,7 @@
 #include <heed/io/state_dict.hpp>
 
 #include <heed/models/transformer_decoder.hpp>
+#include <heed/nn/batch_norm.hpp>
 #include <heed/nn/gru.hpp>
 
 #include "io/temp_folder.hpp"
@@ -85,4 +86,22 @@ TEST_CASE("a state dict that is not the model's is refused whole, with everythin
   CHECK(report.extra.empty());
   CHECK(report.missing.size() == 2);
   CHECK_FALSE(report.complete());
+}
+
+TEST_CASE("a batch norm's count of batches is not left over, another layer's is", "[io]") {
+  const TempFolder folder;
+  BatchNorm<float> norm({.channels = 2});
+  norm.running_var(1) = 7;
+  SafetensorsWriter writer;
+  for_each_parameter([&](std::string_view name, Role, const auto& x) { writer.add("bn." + std::string(name), x); }, norm);
+  const std::vector<std::int64_t> count{12};
+  writer.add_copy<std::int64_t>("bn.num_batches_tracked", {}, count);
+  writer.add_copy<std::int64_t>("bn.other.num_batches_tracked", {}, count);
+  writer.save(folder / "bn.safetensors");
+  const auto file = SafetensorsFile::read(folder / "bn.safetensors");
+  BatchNorm<float> loaded({.channels = 2});
+  const auto report = compare_state_dict(file, loaded, {.prefix = "bn."});
+  CHECK(report.extra == std::vector<std::string>{"\"bn.other.num_batches_tracked\""});
+  load_state_dict(file, loaded, {.prefix = "bn.", .extra = ExtraTensors::ignore});
+  CHECK(loaded.running_var(1) == 7);
 }

@@ -55,6 +55,12 @@ TEST_CASE("the gradient of a Transformer's loss equals central differences", "[m
     config.positions = Positions::rotary;
     config.tied = TiedEmbeddings::target_output;
   }
+  SECTION("T5's buckets, dropout") {
+    config.positions = Positions::t5;
+    config.position_options.buckets = 6;
+    config.position_options.max_distance = 5;
+    config.layer.attention_dropout = config.layer.dropout = 0.2;
+  }
   SECTION("ALiBi, grouped heads") {
     config.layer.kv_heads = 1;
     config.positions = Positions::alibi;
@@ -76,7 +82,9 @@ TEST_CASE("the gradient of a Transformer's loss equals central differences", "[m
 }
 
 TEST_CASE("a pair's logits do not depend on its batch, on padding or on threads", "[models]") {
-  const auto model = make<float>({});
+  ModelConfig<float> config;
+  config.positions = GENERATE(Positions::sinusoidal, Positions::rotary, Positions::alibi, Positions::t5);
+  const auto model = make<float>(config);
   TokenBatch batch = batch_of();
   ThreadPool pool(3);
   Serial serial;
@@ -99,10 +107,36 @@ TEST_CASE("a pair's logits do not depend on its batch, on padding or on threads"
   CHECK(together.weights[1](1, 1, 2, 2) == 0);
 }
 
+TEST_CASE("a training step with T5's positions has the same bits on any number of threads", "[models]") {
+  ModelConfig<float> config;
+  config.positions = Positions::t5;
+  const auto model = make<float>(config);
+  const TokenBatch batch = batch_of();
+  const auto gradient = [&](ExecutorRef executor) {
+    Transformer<float>::Cache cache;
+    model.loss(batch, {}, &cache, executor);
+    auto grad = zeros_like(model);
+    model.backward(cache, grad, executor);
+    return grad;
+  };
+  ThreadPool pool(3);
+  Serial serial;
+  const auto alone = gradient(serial), together = gradient(pool);
+  CHECK(all_same_bits(flat(alone.encoder.positions.relative_attention_bias.weight),
+                      flat(together.encoder.positions.relative_attention_bias.weight)));
+  CHECK(all_same_bits(flat(alone.decoder.positions.relative_attention_bias.weight),
+                      flat(together.decoder.positions.relative_attention_bias.weight)));
+  CHECK(alone.decoder.positions.relative_attention_bias.weight(1, 0) != 0);
+}
+
 TEST_CASE("Transformer has the parameters of its configuration, and refuses what does not fit", "[models]") {
   const auto model = make<double>({});
   const Index attention = 4 * 64 + 32, feed = 2 * 48 + 14, norm = 16;
   CHECK(parameter_count(model) == 9 * 8 + 11 * 8 + 2 * (attention + feed + 2 * norm) + 2 * (2 * attention + feed + 3 * norm) + 99);
+  ModelConfig<double> buckets;
+  buckets.positions = Positions::t5;
+  buckets.final_norm = FinalNorm::yes;
+  CHECK(parameter_count(make<double>(buckets)) == parameter_count(model) + 2 * 32 * 2 + 2 * norm);
   TokenBatch batch = batch_of();
   batch.source = Tensor<Index, 2>(2, 13);
   batch.source.setConstant(3);

@@ -14,6 +14,9 @@ Transformer<float> make(Positions positions, NormPlace place) {
   Transformer<float>::Config config{.source_vocab = 9, .target_vocab = 11, .encoder_layers = 2, .decoder_layers = 2};
   config.layer = {.model_dim = 8, .heads = 2, .hidden_dim = 6, .norm_place = place};
   config.positions = positions;
+  config.position_options.rotary.scaling = {.kind = RotaryStretch::yarn, .factor = 4, .trained_length = 20};
+  config.position_options.buckets = 8;
+  config.position_options.max_distance = 6;
   config.max_length = 20;
   return with_random_parameters(Transformer<float>(config, rng), 0.4);
 }
@@ -27,7 +30,8 @@ struct Sources {
 }  // namespace
 
 TEST_CASE("decoding step by step gives the logits of the whole target", "[models]") {
-  const auto model = make(GENERATE(Positions::sinusoidal, Positions::learned, Positions::rotary, Positions::alibi),
+  const auto model = make(GENERATE(Positions::none, Positions::sinusoidal, Positions::learned, Positions::rotary,
+                                   Positions::alibi, Positions::t5),
                           GENERATE(NormPlace::after, NormPlace::before));
   const Sources sources;
   TokenBatch batch;

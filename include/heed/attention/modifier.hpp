@@ -62,6 +62,30 @@ MaskFunction<F> mask(F&& f) {
 
 namespace detail {
 
+/// Gradients of a callable's parameters whatever their type: one part per task, added up in the tasks' order.
+struct ParameterParts {
+  void* owner = nullptr;  // null: no gradient is wanted
+  void (*make)(void* owner, Index tasks) = nullptr;
+  void* (*part)(void* owner, Index task) = nullptr;
+  void (*add_up)(void* owner) = nullptr;
+};
+
+}  // namespace detail
+
+/// Callables whatever their types, as options carry them to layers: heed::callables<T>(f, mask(g)) makes them. The
+/// default is none.
+template <class T>
+struct CallableRef {
+  const ScoreModifier<T>* modifier = nullptr;
+  detail::ParameterParts parameters = {};
+};
+
+namespace detail {
+
+template <class X>
+inline constexpr bool is_callable_ref = false;
+template <class T>
+inline constexpr bool is_callable_ref<CallableRef<T>> = true;
 template <class X>
 inline constexpr bool is_score = false;
 template <class F>
@@ -83,17 +107,10 @@ concept BareScore = requires(const X& f, const Batch<T>& s, const ScoreAt<Batch<
 /// What may stand at the end of an attention call on elements T.
 template <class X, class T>
 concept AttentionCallable =
-    detail::is_score<X> || detail::is_trained<X> || detail::is_mask<X> || detail::BareScore<X, T>;
+    detail::is_score<X> || detail::is_trained<X> || detail::is_mask<X> || detail::is_callable_ref<X> ||
+    detail::BareScore<X, T>;
 
 namespace detail {
-
-/// Gradients of a callable's parameters whatever their type: one part per task, added up in the tasks' order.
-struct ParameterParts {
-  void* owner = nullptr;  // null: no gradient is wanted
-  void (*make)(void* owner, Index tasks) = nullptr;
-  void* (*part)(void* owner, Index task) = nullptr;
-  void (*add_up)(void* owner) = nullptr;
-};
 
 /// What a parameter struct's `fields` calls to set its tensors to zero, and to add another's to them.
 struct ClearFields {
@@ -138,12 +155,17 @@ class ScoreGradient {
   Score* sum_;
   std::vector<Score> parts_;
 };
-struct NoGradient {
-  ParameterParts parts() const { return {}; }
+struct GivenGradient {
+  ParameterParts given = {};
+  ParameterParts parts() const { return given; }
 };
 template <class F>
-NoGradient gradient_of(const F&) {
+GivenGradient gradient_of(const F&) {
   return {};
+}
+template <class T>
+GivenGradient gradient_of(const CallableRef<T>& given) {
+  return {given.parameters};
 }
 template <class F>
 ScoreGradient<F> gradient_of(const TrainedScore<F>& score) {
@@ -156,12 +178,13 @@ class Callables {
  public:
   explicit Callables(const F&... callables) : gradients_(gradient_of(callables)...) {
     static_assert((is_mask<F> + ... + 0) <= 1 && (!is_mask<F> + ... + 0) <= 1, "at most one score and one mask");
+    static_assert((is_callable_ref<F> + ... + 0) == 0 || sizeof...(F) == 1, "bound callables stand alone");
     (add(callables), ...);
   }
   Callables(const Callables&) = delete;
 
   /// Null without callables.
-  const ScoreModifier<T>* modifier() const { return sizeof...(F) == 0 ? nullptr : &modifier_; }
+  const ScoreModifier<T>* modifier() const { return modifier_.score || modifier_.mask ? &modifier_ : nullptr; }
   /// Where the gradient of the score's parameters is added, if it is wanted.
   ParameterParts parameters() {
     ParameterParts wanted;
@@ -173,7 +196,9 @@ class Callables {
  private:
   template <class X>
   void add(const X& f) {
-    if constexpr (is_mask<X>) {
+    if constexpr (is_callable_ref<X>) {
+      if (f.modifier) modifier_ = *f.modifier;
+    } else if constexpr (is_mask<X>) {
       modifier_detail::set_mask<T>(modifier_, f.function);
     } else if constexpr (is_score<X> || is_trained<X>) {
       modifier_detail::set_score<T>(modifier_, f.function);
@@ -187,5 +212,29 @@ class Callables {
 };
 
 }  // namespace detail
+
+/// Callables kept for calls that take options alone; a CallableRef of it is valid as long as it stays.
+template <class T, class... F>
+class BoundCallables {
+ public:
+  explicit BoundCallables(F... callables)
+      : kept_(std::move(callables)...),
+        bound_(std::apply([](const F&... f) { return detail::Callables<T, F...>(f...); }, kept_)) {}
+  BoundCallables(const BoundCallables&) = delete;
+
+  operator CallableRef<T>() { return {bound_.modifier(), bound_.parameters()}; }
+
+ private:
+  std::tuple<F...> kept_;
+  detail::Callables<T, F...> bound_;
+};
+
+/// For the options of layers and stacks on elements T: {.callables = heed::callables<float>(f)} for one call, or a
+/// variable for several. Takes what stands at the end of attend: f or score(f), score(f, grad), mask(g). A
+/// score(f, grad) adds to grad in every backward that it reaches.
+template <class T, AttentionCallable<T>... F>
+BoundCallables<T, F...> callables(F... f) {
+  return BoundCallables<T, F...>(std::move(f)...);
+}
 
 }  // namespace heed::inline HEED_ABI

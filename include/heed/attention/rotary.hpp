@@ -7,8 +7,10 @@
 #include <cmath>
 #include <span>
 #include <string>
+#include <vector>
 
 #include <heed/attention/check_view.hpp>
+#include <heed/attention/rotary_scaling.hpp>
 #include <heed/core/tensor.hpp>
 #include <heed/core/default_executor.hpp>
 #include <heed/simd/batch.hpp>
@@ -22,6 +24,7 @@ enum class RotaryPairs { interleaved, halves };
 struct RotaryOptions {
   Index offset = 0;  // the first row's position
   double base = 10000;
+  RotaryScaling scaling = {};  // for positions beyond those that a model was trained with
 };
 
 /// Cosine and sine of every position and pair, each (positions, rotary_dim / 2).
@@ -43,7 +46,7 @@ inline void check_base(const char* function, double base) {
 }  // namespace detail
 
 /// The table of positions offset, offset + 1, ... Angles are computed in double and their functions rounded once. Throws
-/// heed::Error for an odd rotary_dim, sizes below 0 or a base that is not positive.
+/// heed::Error for an odd rotary_dim, sizes below 0, a base that is not positive or a scaling that does not fit.
 template <Real T>
 RotaryTable<T> rotary_table(Index positions, Index rotary_dim, const RotaryOptions& options = {}) {
   check_extents("rotary_table", "table", Extents<2>{positions, rotary_dim});
@@ -52,22 +55,25 @@ RotaryTable<T> rotary_table(Index positions, Index rotary_dim, const RotaryOptio
     return "rotary_table: rotary_dim is " + std::to_string(rotary_dim) + ", wanted an even number: channels turn in pairs";
   });
   const Index pairs = rotary_dim / 2;
+  const std::vector<double> steps = rotary_frequencies(rotary_dim, options.base, options.scaling);
+  const double amplitude = rotary_amplitude(options.scaling);
   RotaryTable<T> table{Tensor<T, 2>(positions, pairs), Tensor<T, 2>(positions, pairs)};
   for (Index i = 0; i < pairs; ++i) {
-    const double step = std::pow(options.base, -2.0 * static_cast<double>(i) / static_cast<double>(rotary_dim));
     for (Index p = 0; p < positions; ++p) {
-      const double angle = static_cast<double>(p + options.offset) * step;
-      table.cosine(p, i) = static_cast<T>(std::cos(angle));
-      table.sine(p, i) = static_cast<T>(std::sin(angle));
+      const double angle = static_cast<double>(p + options.offset) * steps[static_cast<std::size_t>(i)];
+      table.cosine(p, i) = static_cast<T>(amplitude * std::cos(angle));
+      table.sine(p, i) = static_cast<T>(amplitude * std::sin(angle));
     }
   }
   return table;
 }
 
-/// How a call turns: which channels, and the table's row for every token (batch, length); none: token t reads row t.
+/// How a call turns: which channels, and the table's row for every token (batch, length); none: token t reads row
+/// first + t.
 struct RotaryCall {
   RotaryPairs pairs = RotaryPairs::halves;
   View<const Index, 2> positions = {};
+  Index first = 0;
 };
 
 namespace detail {
@@ -104,9 +110,9 @@ void check_rotary(const char* function, const View<const T, 4>& x, const View<T,
            std::to_string(x.dimension(3)) + " channels of x";
   });
   if (!call.positions.data) {
-    check(table.positions() >= x.dimension(2), [&] {
+    check(call.first >= 0 && table.positions() - call.first >= x.dimension(2), [&] {
       return std::string(function) + ": table has " + std::to_string(table.positions()) + " positions, wanted at least " +
-             std::to_string(x.dimension(2));
+             std::to_string(x.dimension(2)) + " from first on, which is " + std::to_string(call.first);
     });
     return;
   }
@@ -132,7 +138,7 @@ void turn_into(const char* function, const View<T, 4>& out, const View<const T, 
     for (Index t = 0; t < x.dimension(2); ++t) {
       const T* const from = x.data + b * x.stride(0) + h * x.stride(1) + t * x.stride(2);
       T* const to = out.data + b * out.stride(0) + h * out.stride(1) + t * out.stride(2);
-      const Index row = call.positions.data ? call.positions(b, t) : t;
+      const Index row = call.positions.data ? call.positions(b, t) : call.first + t;
       turn_row(from, to, table.cosine.data() + row * pairs, table.sine.data() + row * pairs, pairs, call.pairs, turn);
       if (to != from) std::copy(from + 2 * pairs, from + width, to + 2 * pairs);
     }

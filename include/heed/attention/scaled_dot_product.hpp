@@ -168,7 +168,10 @@ Tensor<scalar_t<Q>, 4> scaled_dot_product_attention(const Q& query, const K& key
       const char*, const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,                          \
       const AttentionOptions<T>&, ExecutorRef, const ScoreModifier<T>*);                                               \
   declare void attend_into<T>(const AttentionOutputs<T>&, const View<const T, 4>&, const View<const T, 4>&,            \
-                              const View<const T, 4>&, const AttentionOptions<T>&, Workspace&, ExecutorRef);
+                              const View<const T, 4>&, const AttentionOptions<T>&, Workspace&, ExecutorRef);           \
+  declare void attend_into<T>(const AttentionOutputs<T>&, const View<const T, 4>&, const View<const T, 4>&,            \
+                              const View<const T, 4>&, const AttentionOptions<T>&, Workspace&, ExecutorRef,            \
+                              const CallableRef<T>&);
 
 #if defined(HEED_EXTERN_TEMPLATES)
 HEED_ATTEND_INSTANCES(extern template, float)

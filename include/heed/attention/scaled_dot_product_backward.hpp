@@ -184,7 +184,11 @@ void attend_backward_into(const AttentionGradientViews<T>& grad, const std::type
   declare void attend_backward_into<T>(const AttentionGradientViews<T>&, const View<const T, 4>&,                    \
                                        const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,    \
                                        const AttentionOutputs<T>&, const AttentionOptions<T>&, Workspace&,           \
-                                       ExecutorRef);
+                                       ExecutorRef);                                                                 \
+  declare void attend_backward_into<T>(const AttentionGradientViews<T>&, const View<const T, 4>&,                    \
+                                       const View<const T, 4>&, const View<const T, 4>&, const View<const T, 4>&,    \
+                                       const AttentionOutputs<T>&, const AttentionOptions<T>&, Workspace&,           \
+                                       ExecutorRef, const CallableRef<T>&);
 
 #if defined(HEED_EXTERN_TEMPLATES)
 HEED_ATTEND_BACKWARD_INSTANCES(extern template, float)

@@ -1,6 +1,7 @@
 #pragma once
-// Keras' weights in safetensors files: kernels lie (in, out) there, recurrent gates in another order, heads on an axis of
-// their own. Exported by examples/weights/export_keras.py under the layer's path: "encoder.dense.kernel".
+// Keras' weights in safetensors files: kernels lie (in, out) there, recurrent gates in another order, heads on an axis
+// of their own. Exported by examples/weights/export_keras.py under the layer's path: "encoder.dense.kernel". Only
+// weights are moved: Keras' images are (batch, height, width, channels), heed's (batch, channels, height, width).
 //
 //   const auto file = heed::SafetensorsFile::read("model.safetensors");
 //   heed::load_keras(file, "encoder.dense.", dense);
@@ -12,12 +13,15 @@
 #include <vector>
 
 #include <heed/io/tensor_report.hpp>
+#include <heed/nn/batch_norm.hpp>
+#include <heed/nn/conv.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/embedding.hpp>
 #include <heed/nn/gru_cell.hpp>
 #include <heed/nn/layer_norm.hpp>
 #include <heed/nn/lstm_cell.hpp>
 #include <heed/nn/multi_head_attention.hpp>
+#include <heed/nn/rms_norm.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -65,6 +69,39 @@ std::vector<KerasTensor<T>> keras_tensors(LayerNorm<T>& layer) {
   std::vector<KerasTensor<T>> all;
   if (layer.weight.size() > 0) all.push_back({"gamma", {layer.weight.size()}, copied(layer.weight.data())});
   if (layer.bias.size() > 0) all.push_back({"beta", {layer.bias.size()}, copied(layer.bias.data())});
+  return all;
+}
+
+template <class T>
+std::vector<KerasTensor<T>> keras_tensors(RmsNorm<T>& layer) {
+  return {{"scale", {layer.weight.size()}, copied(layer.weight.data())}};
+}
+
+template <class T>
+std::vector<KerasTensor<T>> keras_tensors(BatchNorm<T>& layer) {
+  const std::vector<Index> shape{layer.channels()};
+  return {{"gamma", shape, copied(layer.weight.data())},
+          {"beta", shape, copied(layer.bias.data())},
+          {"moving_mean", shape, copied(layer.running_mean.data())},
+          {"moving_variance", shape, copied(layer.running_var.data())}};
+}
+
+/// The kernel is (axes..., in_channels / groups, out_channels).
+template <class T, int Axes>
+std::vector<KerasTensor<T>> keras_tensors(Conv<T, Axes>& layer) {
+  const Index out = layer.weight.dimension(0), in = layer.weight.dimension(1);
+  std::vector<Index> shape;
+  for (int axis = 2; axis < Axes + 2; ++axis) shape.push_back(layer.weight.dimension(axis));
+  shape.insert(shape.end(), {in, out});
+  std::vector<KerasTensor<T>> all{{"kernel", shape, [&layer, in, out](std::span<const T> numbers) {
+                                     const Index places = layer.weight.size() / (in * out);
+                                     T* to = layer.weight.data();
+                                     for (Index o = 0; o < out; ++o)
+                                       for (Index i = 0; i < in; ++i)
+                                         for (Index p = 0; p < places; ++p)
+                                           *to++ = numbers[static_cast<std::size_t>((p * in + i) * out + o)];
+                                   }}};
+  if (layer.bias.size() > 0) all.push_back({"bias", {out}, copied(layer.bias.data())});
   return all;
 }
 
@@ -124,9 +161,10 @@ std::vector<KerasTensor<T>> keras_tensors(MultiHeadAttention<T>& layer) {
 
 }  // namespace detail
 
-/// Fills a layer whose tensors have their sizes already from the file's tensors under `prefix` (its dot included); numbers of
-/// another type are converted. Layers: Dense, Embedding, LayerNorm, GruCell, LstmCell, MultiHeadAttention. Throws FormatError
-/// that lists every tensor that is missing, left over or of another shape; then nothing was loaded.
+/// Fills a layer whose tensors have their sizes already from the file's tensors under `prefix` (its dot included);
+/// numbers of another type are converted. Layers: Dense, Conv1d, Conv2d, Embedding, LayerNorm, RmsNorm, BatchNorm,
+/// GruCell, LstmCell, MultiHeadAttention. Throws FormatError that lists every tensor that is missing, left over or of
+/// another shape; then nothing was loaded.
 template <class Layer>
 void load_keras(const SafetensorsFile& file, const std::string& prefix, Layer& layer) {
   auto tensors = detail::keras_tensors(layer);

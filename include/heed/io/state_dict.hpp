@@ -5,7 +5,8 @@
 //   heed::load_state_dict(file, layer, {.prefix = "model.encoder.layers.0."});
 //
 // heed's layers name their parameters as PyTorch does, so a name is the same on both sides but for recurrent layers:
-// "layers.1.reverse.weight_ih" is weight_ih_l1_reverse there. Exported by examples/weights/export_torch.py.
+// "layers.1.reverse.weight_ih" is weight_ih_l1_reverse there. Exported by examples/weights/export_torch.py. A batch norm's
+// num_batches_tracked, which heed does not count, is no tensor left over; PyTorch does not miss it either.
 
 #include <filesystem>
 #include <string>
@@ -40,6 +41,17 @@ inline std::string torch_name(std::string_view name) {
   return std::string(name);
 }
 
+namespace detail {
+
+/// PyTorch's count of a batch norm's batches, beside a running_var that is wanted.
+inline bool is_batch_count(std::string_view name, const TensorReport& report) {
+  constexpr std::string_view count = "num_batches_tracked";
+  if (!name.ends_with(count)) return false;
+  return report.wanted.contains(std::string(name.substr(0, name.size() - count.size())) + "running_var");
+}
+
+}  // namespace detail
+
 /// Compares without loading.
 template <class Model>
 TensorReport compare_state_dict(const SafetensorsFile& file, const Model& model, const StateDictOptions& options = {}) {
@@ -51,7 +63,9 @@ TensorReport compare_state_dict(const SafetensorsFile& file, const Model& model,
       },
       model);
   if (options.extra == ExtraTensors::refuse)
-    report.add_extra(file, [&](std::string_view name) { return name.starts_with(options.prefix); });
+    report.add_extra(file, [&](std::string_view name) {
+      return name.starts_with(options.prefix) && !detail::is_batch_count(name, report);
+    });
   return report;
 }
 

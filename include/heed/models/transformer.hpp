@@ -7,6 +7,7 @@
 //   auto encoded = model.encode(source, lengths);  TransformerTokenDecoder decoder(model, encoded);  greedy(decoder);
 
 #include <cmath>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -25,8 +26,10 @@ struct Transformer {
     Index source_vocab = 0, target_vocab = 0;
     TransformerLayerConfig layer = {};  // layer.dropout is also that of the embeddings
     Index encoder_layers = 6, decoder_layers = 6;
-    Positions positions = Positions::sinusoidal;
-    Index max_length = 512;  // of both sides
+    Positions positions = Positions::sinusoidal;  // of both sides, each with its own parameters
+    PositionOptions position_options = {};
+    Index max_length = 512;                       // of both sides
+    std::optional<FinalNorm> final_norm = {};     // of both stacks; absent: where layers normalise first
     TiedEmbeddings tied = TiedEmbeddings::none;
     Index pad = 0;  // target positions with this id do not count; its embeddings start at zero and stay there
   };
@@ -75,12 +78,13 @@ struct Transformer {
     else
       source_embedding = table(config.source_vocab, rng);
     target_embedding = table(config.target_vocab, rng);
-    const typename TokenPositions<T>::Config positions{config.positions, config.max_length, width, config.layer.heads};
-    source_positions = TokenPositions<T>(positions, rng);
-    target_positions = TokenPositions<T>(positions, rng);
-    const FinalNorm last = config.layer.norm_place == NormPlace::before ? FinalNorm::yes : FinalNorm::no;
-    encoder = TransformerEncoder<T>({config.layer, config.encoder_layers, last}, rng);
-    decoder = TransformerDecoder<T>({config.layer, config.decoder_layers, last}, rng);
+    // what is added to embeddings is added before their dropout: here; what attention is told are its stack's
+    const bool added = config.positions == Positions::sinusoidal || config.positions == Positions::learned;
+    const typename TokenPositions<T>::Config rows{added ? config.positions : Positions::none, config.max_length, width};
+    source_positions = TokenPositions<T>(rows, rng);
+    target_positions = TokenPositions<T>(rows, rng);
+    encoder = TransformerEncoder<T>(stack(config.encoder_layers), rng);
+    decoder = TransformerDecoder<T>(stack(config.decoder_layers), rng);
     output = Seq2SeqOutput<T>({.kind = ReadoutKind::state, .hidden_dim = width, .output_dim = width}, config.target_vocab,
                               config.tied == TiedEmbeddings::none ? OutputWeight::own : OutputWeight::tied, rng);
   }
@@ -144,14 +148,8 @@ struct Transformer {
     target_positions.add_to(x, embedding_scale(), first, executor);
     return x;
   }
-  /// Self-attention's options for tokens from `positions` (batch, steps) on, or from the first.
-  MultiHeadOptions<T> target_options(Rng* rng, const View<const Index, 2>& positions = {}) const {
-    MultiHeadOptions<T> options = own_positions(target_positions);
-    options.mask = causal(Corner::bottom_right);
-    options.rotary_call.positions = positions;
-    options.rng = rng;
-    return options;
-  }
+  /// The decoder's self-attention's options.
+  MultiHeadOptions<T> target_options(Rng* rng) const { return {.mask = causal(Corner::bottom_right), .rng = rng}; }
   /// Keys of the memory behind a source's length are masked.
   MultiHeadOptions<T> source_mask(const Encoded& encoded) const { return {.mask = key_lengths(encoded.lengths)}; }
 
@@ -176,17 +174,17 @@ struct Transformer {
   static auto& source_table(Model& model) {
     return model.config.tied == TiedEmbeddings::all ? model.target_embedding : model.source_embedding;
   }
-  static MultiHeadOptions<T> own_positions(const TokenPositions<T>& positions) {
-    MultiHeadOptions<T> options;
-    if (positions.kind == Positions::rotary) options.rotary = &positions.rotary;
-    if (positions.kind == Positions::alibi) options.alibi_slopes = positions.slopes;
-    return options;
+  TransformerStackConfig stack(Index layers) const {
+    const bool first = config.layer.norm_place == NormPlace::before;
+    TransformerStackConfig made{.layer = config.layer, .layers = layers};
+    made.final_norm = config.final_norm.value_or(first ? FinalNorm::yes : FinalNorm::no);
+    made.max_length = config.max_length;
+    made.position_options = config.position_options;
+    if (source_positions.kind == Positions::none) made.positions = config.positions;
+    return made;
   }
   MultiHeadOptions<T> source_options(const Encoded& encoded, Rng* rng) const {
-    MultiHeadOptions<T> options = own_positions(source_positions);
-    options.mask = key_lengths(encoded.lengths);
-    options.rng = rng;
-    return options;
+    return {.mask = key_lengths(encoded.lengths), .rng = rng};
   }
 
   Encoded encode_with(const Tensor<Index, 2>& source, std::span<const Index> lengths, Rng* rng, Cache* c,

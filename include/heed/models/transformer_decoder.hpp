@@ -16,6 +16,7 @@ struct TransformerDecoder {
   std::vector<Layer> layers;
   BlockNorm<T> norm;
   FinalNorm final_norm = FinalNorm::no;
+  TokenPositions<T> positions;
 
   struct Cache {
     std::vector<typename Layer::Cache> layers;
@@ -25,6 +26,7 @@ struct TransformerDecoder {
   static void fields(auto&& visit, auto&... self) {
     visit("layers", self.layers...);
     visit("norm", self.norm...);
+    visit("positions", self.positions...);
   }
 
   TransformerDecoder() = default;
@@ -32,6 +34,7 @@ struct TransformerDecoder {
   TransformerDecoder(const TransformerStackConfig& config, Rng& rng)
       : norm(config.norm<T>()), final_norm(config.final_norm) {
     for (Index i = 0; i < config.checked_layers("TransformerDecoder"); ++i) layers.emplace_back(config.layer, rng);
+    positions = config.token_positions<T>(BucketDirection::past, rng);
   }
 
   /// x (batch, length, model_dim), memory (batch, memory_length, model_dim) -> x's shape; the options are every layer's.
@@ -39,22 +42,27 @@ struct TransformerDecoder {
   Tensor<T, 3> forward(const Tensor<T, 3>& x, const Tensor<T, 3>& memory, const Options& options = {},
                        Cache* cache = nullptr, ExecutorRef executor = default_executor()) const {
     if (cache) cache->layers.resize(layers.size());
-    Tensor<T, 3> y = x;
+    const Call call("TransformerDecoder::forward", positions, options.self, x, 0, executor);
+    const Options told{call.options(), options.memory};
+    Tensor<T, 3> y = call.input(x);
     for (std::size_t i = 0; i < layers.size(); ++i)
-      y = layers[i].forward(y, memory, options, cache ? &cache->layers[i] : nullptr, executor);
+      y = layers[i].forward(y, memory, told, cache ? &cache->layers[i] : nullptr, executor);
     return normed(std::move(y), cache ? &cache->norm : nullptr, executor);
   }
 
   /// d_y, the forward's memory and options -> gradients of both inputs; adds to grad.
   Gradients backward(Tensor<T, 3> d, const Tensor<T, 3>& memory, const Cache& cache, const Options& options,
                      TransformerDecoder& grad, ExecutorRef executor = default_executor()) const {
+    Call call("TransformerDecoder::backward", positions, options.self, d, 0, executor);
+    const Options told{call.backward_options(), options.memory};
     if (final_norm == FinalNorm::yes) norm.backward(d, cache.norm, grad.norm, executor);
     Gradients all{std::move(d), zeros<T, 3>(extents(memory))};
     for (std::size_t i = layers.size(); i-- > 0;) {
-      Gradients one = layers[i].backward(std::move(all.x), memory, cache.layers[i], options, grad.layers[i], executor);
+      Gradients one = layers[i].backward(std::move(all.x), memory, cache.layers[i], told, grad.layers[i], executor);
       all.x = std::move(one.x);
       detail::add_into(all.memory, one.memory, executor);
     }
+    call.finish(all.x, grad.positions);
     return all;
   }
 
@@ -78,13 +86,18 @@ struct TransformerDecoder {
   /// x (batch, steps, model_dim), the newest steps -> their output; the state moves on. Options as a layer's step has them.
   Tensor<T, 3> step(const Tensor<T, 3>& x, const Options& options, State& state,
                     ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
-    Tensor<T, 3> y = x;
+    const Index past = state.layers.empty() ? 0 : state.layers.front().past.position();
+    const Call call("TransformerDecoder::step", positions, options.self, x, past, executor);
+    const Options told{call.options(), options.memory};
+    Tensor<T, 3> y = call.input(x);
     for (std::size_t i = 0; i < layers.size(); ++i)
-      y = layers[i].step(y, options, state.layers[i], executor, packed ? &(*packed)[i] : nullptr);
+      y = layers[i].step(y, told, state.layers[i], executor, packed ? &(*packed)[i] : nullptr);
     return normed(std::move(y), nullptr, executor);
   }
 
  private:
+  using Call = detail::PlacedCall<T>;
+
   Tensor<T, 3> normed(Tensor<T, 3> y, typename BlockNorm<T>::State* kept, ExecutorRef executor) const {
     if (final_norm == FinalNorm::no) return y;
     typename BlockNorm<T>::State local;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <heed/models/token_positions.hpp>
 #include <heed/nn/transformer_encoder_layer.hpp>
 
 namespace heed::inline HEED_ABI {
@@ -17,6 +18,9 @@ struct TransformerStackConfig {
   TransformerLayerConfig layer = {};
   Index layers = 6;
   FinalNorm final_norm = FinalNorm::no;
+  Positions positions = Positions::none;  // where tokens stand: added to the input or told to every self-attention
+  PositionOptions position_options = {};
+  Index max_length = 512;  // of sines, learned rows and rotary tables
 
   Index checked_layers(const char* who) const {
     check(layers > 0, [&] { return std::string(who) + ": layers is " + std::to_string(layers) + ", wanted at least 1"; });
@@ -27,6 +31,10 @@ struct TransformerStackConfig {
   BlockNorm<T> norm() const {
     return final_norm == FinalNorm::yes ? layer.residual<T>().norm : BlockNorm<T>();
   }
+  template <class T>
+  TokenPositions<T> token_positions(BucketDirection direction, Rng& rng) const {
+    return TokenPositions<T>({positions, max_length, layer.model_dim, layer.heads, position_options, direction}, rng);
+  }
 };
 
 template <class T>
@@ -34,6 +42,7 @@ struct TransformerEncoder {
   std::vector<TransformerEncoderLayer<T>> layers;
   BlockNorm<T> norm;
   FinalNorm final_norm = FinalNorm::no;
+  TokenPositions<T> positions;
 
   struct Cache {
     std::vector<typename TransformerEncoderLayer<T>::Cache> layers;
@@ -43,6 +52,7 @@ struct TransformerEncoder {
   static void fields(auto&& visit, auto&... self) {
     visit("layers", self.layers...);
     visit("norm", self.norm...);
+    visit("positions", self.positions...);
   }
 
   TransformerEncoder() = default;
@@ -50,15 +60,17 @@ struct TransformerEncoder {
   TransformerEncoder(const TransformerStackConfig& config, Rng& rng)
       : norm(config.norm<T>()), final_norm(config.final_norm) {
     for (Index i = 0; i < config.checked_layers("TransformerEncoder"); ++i) layers.emplace_back(config.layer, rng);
+    positions = config.token_positions<T>(BucketDirection::both, rng);
   }
 
   /// x (batch, length, model_dim) -> the same shape; the options are every layer's. cache null: no backward will follow.
   Tensor<T, 3> forward(const Tensor<T, 3>& x, const MultiHeadOptions<T>& options = {}, Cache* cache = nullptr,
                        ExecutorRef executor = default_executor()) const {
     if (cache) cache->layers.resize(layers.size());
-    Tensor<T, 3> y = x;
+    const detail::PlacedCall<T> call("TransformerEncoder::forward", positions, options, x, 0, executor);
+    Tensor<T, 3> y = call.input(x);
     for (std::size_t i = 0; i < layers.size(); ++i)
-      y = layers[i].forward(y, options, cache ? &cache->layers[i] : nullptr, executor);
+      y = layers[i].forward(y, call.options(), cache ? &cache->layers[i] : nullptr, executor);
     if (final_norm == FinalNorm::no) return y;
     typename BlockNorm<T>::State local;
     auto& state = cache ? cache->norm : local;
@@ -69,9 +81,12 @@ struct TransformerEncoder {
   /// d_y and the forward's options -> d_x; adds to grad.
   Tensor<T, 3> backward(Tensor<T, 3> d, const Cache& cache, const MultiHeadOptions<T>& options, TransformerEncoder& grad,
                         ExecutorRef executor = default_executor()) const {
+    detail::PlacedCall<T> call("TransformerEncoder::backward", positions, options, d, 0, executor);
+    const MultiHeadOptions<T>& told = call.backward_options();
     if (final_norm == FinalNorm::yes) norm.backward(d, cache.norm, grad.norm, executor);
     for (std::size_t i = layers.size(); i-- > 0;)
-      d = layers[i].backward(std::move(d), cache.layers[i], options, grad.layers[i], executor);
+      d = layers[i].backward(std::move(d), cache.layers[i], told, grad.layers[i], executor);
+    call.finish(d, grad.positions);
     return d;
   }
 };

@@ -54,13 +54,11 @@ class TransformerTokenDecoder {
   /// Feeds one token per row -> logits (rows, vocab), valid and the caller's to change until the next call.
   MatrixView<T> step(std::span<const Index> tokens) {
     check_extent("TransformerTokenDecoder::step", "tokens", "size", static_cast<Index>(tokens.size()), rows());
-    Tensor<Index, 2> ids(rows(), Index{1}), positions(rows(), Index{1});
+    Tensor<Index, 2> ids(rows(), Index{1});
     std::copy(tokens.begin(), tokens.end(), ids.data());
-    positions.setConstant(fed_);
     weights_.clear();
-    typename TransformerDecoder<T>::Options options{
-        .self = model_.target_options(nullptr, View<const Index, 2>(std::as_const(positions))),
-        .memory = {.mask = key_lengths(lengths_)}};
+    typename TransformerDecoder<T>::Options options{.self = model_.target_options(nullptr),
+                                                    .memory = {.mask = key_lengths(lengths_)}};
     if (keep_weights_) options.memory.collect_weights = &weights_;
     const Tensor<T, 3> x = model_.embed_target(ids, fed_, executor_);
     const Tensor<T, 3> hidden =

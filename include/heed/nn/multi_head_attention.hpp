@@ -166,7 +166,7 @@ struct MultiHeadAttention {
     Workspace& workspace = detail::thread_workspace();
     workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
     workspace.reset();
-    attend_into<T>(target, heads, key, value, attention, workspace, executor);
+    attend_into<T>(target, heads, key, value, attention, workspace, executor, options.callables);
     if (options.collect_weights) options.collect_weights->push_back(result.weights);
     result.output.resize(batch, length, out_proj.out_features());
     out_proj.forward_into(as_matrix(std::as_const(state.attended)), as_matrix(result.output), executor,
@@ -195,8 +195,9 @@ struct MultiHeadAttention {
                                     .key = detail::split_heads<T>(d_key, config.kv_heads),
                                     .value = detail::split_heads<T>(d_value, config.kv_heads)};
     if (attention.bias) heads.bias = result.bias = Tensor<T, 4>(attention.bias.view.extents);
-    attend_back(heads, d_attended, state, attention, executor);
+    attend_back(heads, d_attended, state, attention, options.callables, executor);
     if (attention.bias) result.bias = detail::narrow_bias(std::move(result.bias), options.bias.view.extents, config.extra_keys.count());
+    if (options.collect_d_bias) detail::collect_bias(result.bias, *options.collect_d_bias);
     detail::turn_heads(detail::Turn::backward, heads.query, options, executor);
     detail::turn_heads(detail::Turn::backward, heads.key, options, executor);
     detail::take_extra_keys(d_key, config.extra_keys.count(), grad.bias_k);
@@ -218,7 +219,7 @@ struct MultiHeadAttention {
     });
   }
   void attend_back(const AttentionGradientViews<T>& heads, const Tensor<T, 3>& d_attended, const State& state,
-                   const AttentionOptions<T>& options, ExecutorRef executor) const {
+                   const AttentionOptions<T>& options, const CallableRef<T>& callables, ExecutorRef executor) const {
     auto& read = const_cast<State&>(state);  // outputs are views that could be written to; here they are read
     const AttentionOutputs<T> forward{.output = detail::split_heads<T>(read.attended, config.heads),
                                       .logsumexp = read.logsumexp};
@@ -228,7 +229,7 @@ struct MultiHeadAttention {
                                                   executor.concurrency()));
     workspace.reset();
     attend_backward_into<T>(heads, detail::split_heads<const T>(d_attended, config.heads), query, key, values(state),
-                            forward, options, workspace, executor);
+                            forward, options, workspace, executor, callables);
   }
   /// From projections to inputs; inputs that are one have one gradient.
   void project_back(const Inputs& in, const std::array<std::reference_wrapper<const Tensor<T, 3>>, 3>& d_projected,

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <heed/attention/modifier.hpp>
 #include <heed/attention/rotary.hpp>
 #include <heed/nn/extra_keys.hpp>
 #include <heed/nn/initialize.hpp>
@@ -64,11 +65,14 @@ struct MultiHeadOptions {
   std::optional<T> scale = {};             // of query . key; 1 / sqrt(head_dim) when absent
   T softcap = 0;
   View<const T, 1> alibi_slopes = {};      // (heads)
+  CallableRef<T> callables = {};           // heed::callables<T>(score, mask(g)); they are asked about extra keys too
   const RotaryTable<T>* rotary = nullptr;  // turns queries and keys
   RotaryCall rotary_call = {};
   Rng* rng = nullptr;           // training: dropout draws from it; null: evaluation
   bool return_weights = false;  // (batch, heads, query_length, key_length), those before dropout
   std::vector<Tensor<T, 4>>* collect_weights = nullptr;  // every attention that these options reach appends its weights
+  // (1, heads, query_length, key_length): every backward that these options reach adds the bias' gradient, over samples
+  Tensor<T, 4>* collect_d_bias = nullptr;
 
   /// As attend() takes them.
   AttentionOptions<T> attention(const detail::WidenedScores<T>& scores, const AttentionDropout& dropout) const {
@@ -94,6 +98,21 @@ struct MultiHeadGradients {
 };
 
 namespace detail {
+
+/// Adds d_bias (samples, heads, query_length, key_length) to all (1, ...): samples in order first, so that it makes no
+/// difference whether they had been added up before.
+template <class T>
+void collect_bias(const Tensor<T, 4>& d_bias, Tensor<T, 4>& all) {
+  const Index size = all.size();
+  check(size > 0 ? d_bias.size() % size == 0 : d_bias.size() == 0, [&] {
+    return "MultiHeadAttention::backward: collect_d_bias has shape " + shape_text(extents(all)) +
+           ", wanted (1, heads, query_length, key_length) of a bias of shape " + shape_text(extents(d_bias));
+  });
+  if (size == 0) return;
+  std::vector<T> sum(d_bias.data(), d_bias.data() + size);
+  for (Index b = 1; b < d_bias.size() / size; ++b) add_row(sum.data(), d_bias.data() + b * size, size);
+  add_row(all.data(), sum.data(), size);
+}
 
 /// Queries or keys (batch, heads, length, head_dim) turned in place where the options say so, or their gradients back.
 template <class T>

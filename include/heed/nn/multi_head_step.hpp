@@ -34,9 +34,9 @@ std::size_t step_workspace_bytes(const MultiHeadAttention<T>& layer, const Exten
 }
 
 /// x (batch, steps, model_dim), the newest steps, contiguous -> out (batch, steps, output_dim), contiguous; their keys and
-/// values enter `past`. With more than one step options.mask is causal(Corner::bottom_right). options.rng and the weights are
-/// not read. packed: layer.pack(), or null. The same bits as the layer's project_memory and read. Throws heed::Error before
-/// anything is written; refuses a layer with extra keys.
+/// values enter `past`. With more than one step, callables or ALiBi options.mask is causal(Corner::bottom_right): it says
+/// where the steps stand. options.rng and the weights are not read. packed: layer.pack(), or null. The same bits as the
+/// layer's project_memory and read. Throws heed::Error before anything is written; refuses a layer with extra keys.
 template <class T>
 void step_into(const MultiHeadAttention<T>& layer, const View<T, 3>& out, const std::type_identity_t<View<const T, 3>>& x,
                KeyValueCache<T>& past, const MultiHeadOptions<T>& options, Workspace& workspace, ExecutorRef executor,
@@ -72,7 +72,7 @@ void step_into(const MultiHeadAttention<T>& layer, const View<T, 3>& out, const 
   const View<T, 3> attended = take(layer.out_proj.in_features());
   const detail::WidenedScores<T> scores(function, options.mask, options.bias, {batch, config.heads, steps, past.length()}, 0);
   attend_into<T>({.output = detail::split_heads<T>(attended, config.heads)}, query, past.key(), past.value(),
-                 options.attention(scores, {}), workspace, executor);
+                 options.attention(scores, {}), workspace, executor, options.callables);
   layer.out_proj.forward_into(as_matrix(View<const T, 3>(attended)), as_matrix(out), executor,
                               packed ? &packed->out_proj : nullptr);
   workspace.rewind(mark);
