@@ -37,6 +37,13 @@ struct AttentionShape {
 
 namespace detail {
 
+/// Refuses results that no memory holds. Inputs that repeat through strides of 0 may be far smaller than these.
+template <class T>
+void check_result_size(const char* function, const char* result, const Extents<4>& shape) {
+  Index bytes = static_cast<Index>(sizeof(T));
+  for (const Index extent : shape) bytes = checked_product(function, result, bytes, std::max<Index>(extent, 1));
+}
+
 /// Refuses query, key and value whose extents do not belong together (BAD_INPUT A1 to A12).
 template <class T>
 AttentionShape check_attention_shape(const char* function, const View<const T, 4>& query, const View<const T, 4>& key,
@@ -63,7 +70,10 @@ AttentionShape check_attention_shape(const char* function, const View<const T, 4
     return argument_text(function, "query") + " has " + std::to_string(q[1]) + " heads and key " +
            std::to_string(k[1]) + ", wanted a multiple of key's heads";
   });
-  return {q[0], q[1], k[1], q[2], k[2], q[3], v[3]};
+  const AttentionShape shape{q[0], q[1], k[1], q[2], k[2], q[3], v[3]};
+  check_result_size<T>(function, "output", shape.output());
+  check_result_size<T>(function, "weights", shape.weights());
+  return shape;
 }
 
 /// Refuses a scale that is no number and dropout out of range or without a source of bits (B17, B19, B20).
@@ -104,9 +114,9 @@ struct AttentionCall {
   BoundMask mask;
   T softcap;
   BroadcastView<T> bias;
-  View<const T, 1> alibi_slopes, sink;  // (heads) or null
-  double dropout;                       // the probability
-  CoordinateBits bits;                  // of the dropout
+  View<const T, 1> alibi_slopes, sink;         // (heads) or null
+  double dropout;                              // the probability
+  CoordinateBits bits;                         // of the dropout
   const ScoreModifier<T>* modifier = nullptr;  // of callables that outlive the call
   Index first_sample = 0;  // the place in the whole batch of this call's sample 0: dropout's coordinate
 
@@ -128,6 +138,7 @@ struct AttentionCall {
         modifier(callables) {
     detail::check_attention_numbers(function, options);
     bias.check_against(function, "bias", shape.weights());
+    if (bias) check_input(function, "bias", bias.view);
     detail::check_per_head(function, "alibi_slopes", alibi_slopes, shape.heads);
     detail::check_per_head(function, "sink", sink, shape.heads);
     if (modifier) check_positions(function);
