@@ -26,7 +26,7 @@ TEST_CASE("the loss is the mean over what counts, and its gradients equal centra
   target.setValues({{5, 2, 0}, {1, 0, 0}});  // pad is 0: three positions count
   heed::Serial serial;
   const auto run = [&](Output::Cache* cache) {
-    return output.loss(read, embedding, target, 0, {}, nullptr, nullptr, cache, serial);
+    return output.loss(read, embedding, target, 0, {}, nullptr, cache, serial);
   };
   Output::Cache cache;
   const auto loss = run(&cache);
