@@ -46,9 +46,14 @@ TEST_CASE("a shared last page is copied before it is written to", "[attention]")
   CHECK(cache.length(b) == 6);
 }
 
-TEST_CASE("pools without room are refused", "[attention]") {
+TEST_CASE("A30: pools without room and pages of no steps are refused, pages above every length are not", "[attention]") {
   using Cache = heed::PagedKeyValueCache<float>;
   CHECK(mentions(error_of([] { Cache({.kv_heads = 1, .head_dim = 0, .pages = 1}); }), {"head_dim is 0"}));
-  CHECK(mentions(error_of([] { Cache({.kv_heads = 1, .head_dim = 2, .pages = 1, .page_size = 0}); }), {"page_size 0"}));
+  CHECK(mentions(error_of([] { Cache({.kv_heads = 1, .head_dim = 2, .pages = 1, .page_size = 0}); }), {"page_size 0, wanted both at least 1"}));
+  Cache wide({.kv_heads = 1, .head_dim = 1, .value_dim = 1, .pages = 1, .page_size = 5000});
+  const float x = 3;
+  const Index sequence = wide.add();
+  wide.append(sequence, heed::View<const float, 3>(&x, {1, 1, 1}), heed::View<const float, 3>(&x, {1, 1, 1}));
+  CHECK(wide.key_rows(wide.pages(sequence)[0], 0)[0] == 3);
   CHECK_THROWS_AS(Cache({.kv_heads = 1, .head_dim = 2, .pages = -1}), heed::Error);
 }

@@ -5,6 +5,9 @@
 
 #include <sys/mman.h>
 #include <unistd.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
 
 #include <algorithm>
 #include <cmath>
@@ -65,7 +68,7 @@ struct Operands {
 
 }  // namespace
 
-TEMPLATE_TEST_CASE("no byte behind an input's end is read, whatever the tail", "[attention]", float, double) {
+TEMPLATE_TEST_CASE("A27: no byte behind an input's end is read, whatever the tail", "[attention]", float, double) {
   const Index width = GENERATE(Index{1}, lanes<TestType> - 1, lanes<TestType>, lanes<TestType> + 1, 2 * lanes<TestType> + 3);
   const Index length = GENERATE(1, 3, 66);
   const Operands<TestType> in(length, std::max<Index>(width, 1));
@@ -78,7 +81,7 @@ TEMPLATE_TEST_CASE("no byte behind an input's end is read, whatever the tail", "
                     attend_backward(in.d_output, in.query, in.key, in.value, wanted, options).key));
 }
 
-TEST_CASE("inputs and outputs at every alignment of their elements give the same bits", "[attention]") {
+TEST_CASE("A21: inputs and outputs at every alignment of their elements give the same bits", "[attention]") {
   const Operands<float> in(17, 19);
   const auto wanted = scaled_dot_product_attention(in.query, in.key, in.value);
   for (Index shift = 0; shift < 16; ++shift) {
@@ -101,7 +104,7 @@ TEST_CASE("inputs and outputs at every alignment of their elements give the same
   }
 }
 
-TEST_CASE("distances beyond 2^31 elements are followed in 64 bits", "[attention]") {
+TEST_CASE("A28: distances beyond 2^31 elements are followed in 64 bits", "[attention]") {
   const Index far = (Index{1} << 31) + 1;
   const Operands<float> in(5, 6);
   const Mapping mapping(static_cast<std::size_t>(far + 5 * 6) * sizeof(float));
@@ -116,7 +119,7 @@ TEST_CASE("distances beyond 2^31 elements are followed in 64 bits", "[attention]
   CHECK(same_tensor(scaled_dot_product_attention(query, both, both), scaled_dot_product_attention(query, joined, joined)));
 }
 
-TEST_CASE("a call from inside a worker of the same pool ends, with the same bits", "[attention]") {
+TEST_CASE("A32: a call from inside a worker of the same pool ends, with the same bits", "[attention]") {
   const Operands<float> in(130, 16);
   const auto wanted = scaled_dot_product_attention(in.query, in.key, in.value);
   ThreadPool pool(3);
@@ -127,11 +130,24 @@ TEST_CASE("a call from inside a worker of the same pool ends, with the same bits
   for (const Tensor<float, 4>& one : found) CHECK(same_tensor(one, wanted));
 }
 
-TEST_CASE("subnormal inputs stay finite and within tolerance", "[attention]") {
+TEST_CASE("B23: subnormal inputs stay finite and within tolerance, also where the caller flushes them to zero", "[attention]") {
   Operands<float> in(9, 8);
   in.query = in.query * 1e-39f;
   in.value = in.value * 1e-39f;
   const auto found = attend(in.query, in.key, in.value, {.return_weights = true});
   for (const float weight : flat(found.weights)) CHECK(weight == Approx(1.0 / 9).epsilon(1e-5));
   for (const float x : flat(found.output)) CHECK((std::isfinite(x) && std::abs(x) < 1.1e-39f));
+#if defined(__SSE__)
+  constexpr unsigned flush_and_zero = 0x8040;
+  const unsigned before = _mm_getcsr();
+  _mm_setcsr(before | flush_and_zero);
+  Serial serial;
+  const auto flushed = attend(in.query, in.key, in.value, {.return_weights = true}, serial);
+  const unsigned after = _mm_getcsr();
+  _mm_setcsr(before);
+  CHECK((after & flush_and_zero) == flush_and_zero);
+  CHECK((after & ~0x3Fu) == ((before | flush_and_zero) & ~0x3Fu));  // all but the flags that arithmetic raises
+  for (const float weight : flat(flushed.weights)) CHECK(weight == Approx(1.0 / 9).epsilon(1e-5));
+  for (const float x : flat(flushed.output)) CHECK((std::isfinite(x) && std::abs(x) < 1.1e-39f));
+#endif
 }

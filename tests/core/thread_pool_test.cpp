@@ -41,7 +41,7 @@ TEST_CASE("A pool of n threads uses n threads, the calling one among them", "[co
   CHECK(distinct.count(std::this_thread::get_id()) == 1);
 }
 
-TEST_CASE("A call from inside a body runs serially in the same thread and does not deadlock", "[core]") {
+TEST_CASE("A32: A call from inside a body runs serially in the same thread and does not deadlock", "[core]") {
   ThreadPool pool(4);
   std::atomic<int> runs{0}, foreign{0}, outside{0};  // counted: Catch2 checks in one thread only
   CHECK(!ThreadPool::inside());
@@ -86,7 +86,7 @@ TEST_CASE("An exception of a body reaches the caller, and the pool works on", "[
   CHECK(runs == 10);
 }
 
-TEST_CASE("Numbers of threads: 0 is automatic, negative is refused, too many are cut", "[core]") {
+TEST_CASE("A31: Numbers of threads: 0 is automatic, negative is refused, too many are cut", "[core]") {
   CHECK(heed::resolve_threads(0) == heed::usable_cpus());
   CHECK(heed::resolve_threads(3) == 3);
   CHECK(heed::usable_cpus() >= 1);
@@ -167,7 +167,7 @@ TEST_CASE("prints the number of threads, for the test below", "[.thread-environm
   std::printf("set=%td;", heed::num_threads());
 }
 
-TEST_CASE("HEED_NUM_THREADS sizes the default executor; what is no number is ignored with one warning", "[core]") {
+TEST_CASE("E16: HEED_NUM_THREADS sizes the default executor; what is no number is ignored with one warning", "[core]") {
   const std::string automatic = "threads=" + std::to_string(heed::usable_cpus()) + ";";
   CHECK_THAT(with_environment("3"), Catch::Contains("threads=3;threads=3;set=2;") && !Catch::Contains("ignored"));
   CHECK_THAT(with_environment("0"), Catch::Contains(automatic) && !Catch::Contains("ignored"));

@@ -81,7 +81,7 @@ TEST_CASE("a file without a commit leaves nothing", "[io]") {
   CHECK(folder.file_count() == 1);
 }
 
-TEST_CASE("a path that cannot be written is found before any work", "[io]") {  // E12
+TEST_CASE("E12: a path that cannot be written is found before any work", "[io]") {
   const TempFolder folder;
   for (const std::filesystem::path& path : {folder / "missing" / "m", folder.path(), std::filesystem::path("/dev/full"),
                                             std::filesystem::path("/proc/m")}) {
@@ -111,7 +111,7 @@ TEST_CASE("permissions of the replaced file stay, and a link stays a link", "[io
         std::filesystem::perms::none);
 }
 
-TEST_CASE("a full disk leaves the old file and no temp file", "[io]") {  // E21
+TEST_CASE("E21: a full disk leaves the old file and no temp file", "[io]") {
   const TempFolder folder;
   heed::write_file(folder / "f", "old");
   const int code = wait_for(in_child([&] {
@@ -130,7 +130,7 @@ TEST_CASE("a full disk leaves the old file and no temp file", "[io]") {  // E21
   CHECK(folder.file_count() == 1);
 }
 
-TEST_CASE("kill -9 during a save loses nothing, and what it leaves goes at the next save", "[io]") {  // E22
+TEST_CASE("E22: kill -9 during a save loses nothing, and what it leaves goes at the next save", "[io]") {
   const TempFolder folder;
   heed::Tensor<float, 1> tensor(Eigen::Index{1} << 18);
   tensor.setConstant(1);
@@ -183,7 +183,7 @@ TEST_CASE("only abandoned temp files of heed are removed", "[io]") {
   CHECK(folder.file_count() == 3);
 }
 
-TEST_CASE("two processes that save to one path leave one whole file", "[io]") {  // E24
+TEST_CASE("E24: two processes that save to one path leave one whole file", "[io]") {
   const TempFolder folder;
   const pid_t first = in_child([&]() -> int { save_forever(folder / "m", 1.0F); });
   const pid_t second = in_child([&]() -> int { save_forever(folder / "m", 1000.0F); });

@@ -79,7 +79,7 @@ TEST_CASE("a model is saved under its dotted names and loaded bit for bit", "[io
   CHECK(wide.input.weight(0, 0) == double(0.1F));
 }
 
-TEST_CASE("a tensor that is missing, left over or of another shape is named, and nothing is loaded", "[io]") {  // C49
+TEST_CASE("C49: a tensor that is missing, left over or of another shape is named, and nothing is loaded", "[io]") {
   const TempFolder folder;
   heed::save(folder / "m", model_of<float>(1));
   const auto refusal = [&](auto model) {
@@ -140,13 +140,14 @@ TEST_CASE("configuration, texts, sections and numbers come back", "[io]") {
   CHECK_THROWS_AS(writer.set_config("{"), FormatError);
 }
 
-TEST_CASE("another format version is refused with both versions", "[io]") {  // E25
+TEST_CASE("E25: another format version is refused with both versions", "[io]") {
   const TempFolder folder;
   const std::string head = R"({"__metadata__":{"heed":"{\"format_version\":2}"}})";
   heed_test::write_bytes(folder / "m", heed_test::safetensors_bytes(head));
   CHECK(has(message_of<FormatError>([&] { Checkpoint{folder / "m"}; }), "format version 2, this heed reads version 1"));
   for (const char* block : {"", "{}", "[]", R"({\"format_version\":\"1\"})", R"({\"format_version\":1})",
-                            R"({\"format_version\":1,\"format_version\":1})"}) {
+                            R"({\"format_version\":1,\"format_version\":1})", R"({\"format_version\":4294967297})",
+                            R"({\"format_version\":1.5})"}) {
     heed_test::write_bytes(folder / "m",
                            heed_test::safetensors_bytes(R"({"__metadata__":{"heed":")" + std::string(block) + "\"}}"));
     CHECK_THROWS_AS(Checkpoint(folder / "m"), FormatError);
@@ -157,20 +158,25 @@ TEST_CASE("a checkpoint's self-test is run at load, and one that comes out other
   const TempFolder folder;
   const auto model = model_of<float>(1);
   CheckpointWriter writer;
-  writer.set_self_test({{{"x", {2, 3}}}, {{"y", {10}}}});
+  writer.set_self_test({{{"x", {2, 3}}}, {{"y", {10}}}, 0.01});
   writer.add("", model);
   writer.save(folder / "m");
   const Checkpoint checkpoint(folder / "m");
   CHECK(checkpoint.has_self_test());
+  CHECK(checkpoint.self_test() == heed::SelfTest{{{"x", {2, 3}}}, {{"y", {10}}}, 0.01});
+  CHECK(checkpoint.written_by() == heed::library_text());
   heed::NumberLists given;
   const auto answer = [&](double y) {
     return [&given, y](const heed::NumberLists& input) { return given = input, heed::NumberLists{{"y", {y}}}; };
   };
   checkpoint.verify(answer(10));
+  checkpoint.verify(answer(10.1));
   CHECK(given == heed::NumberLists{{"x", {2, 3}}});
   const std::string message = message_of<FormatError>([&] { checkpoint.verify(answer(11)); });
   CHECK(has(message, (folder / "m").string()));
-  CHECK(has(message, R"(the self-test failed: "y"[0] is 11.000000, expected 10.000000)"));
+  CHECK(has(message, R"(the self-test failed: "y"[0] is 11, expected 10 within 0.11)"));
+  CHECK(has(message, "saved by " + heed::library_text()));
+  CHECK(has(message, "this " + heed::library_text()));
 
   heed::save(folder / "plain", model);
   const Checkpoint plain(folder / "plain");
@@ -178,6 +184,8 @@ TEST_CASE("a checkpoint's self-test is run at load, and one that comes out other
   plain.verify(answer(11));
   CHECK_THROWS_WITH(writer.set_self_test({{}, {{"y", {1, std::numeric_limits<double>::quiet_NaN()}}}}),
                     "CheckpointWriter::set_self_test: output \"y\"[1] is not finite");
+  CHECK_THROWS_WITH(writer.set_self_test({{}, {}, 1.5}),
+                    "CheckpointWriter::set_self_test: tolerance is 1.5, wanted from 0 to below 1");
 }
 
 TEST_CASE("a file of another program is a checkpoint without configuration", "[io]") {
@@ -193,7 +201,7 @@ TEST_CASE("a file of another program is a checkpoint without configuration", "[i
   CHECK(Checkpoint(folder / "m").config().empty());
 }
 
-TEST_CASE("weights that hold NaN load, and are found when asked for", "[io]") {  // C50
+TEST_CASE("C50: weights that hold NaN load, and are found when asked for", "[io]") {
   const TempFolder folder;
   auto model = model_of<float>(1);
   CHECK(heed::find_non_finite(model).empty());

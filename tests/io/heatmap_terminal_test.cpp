@@ -21,7 +21,7 @@ const Heatmap chinese{{"你好", "，", "a"}, {"hello", "🙂", "好"}, {0.9, 0.
 
 }  // namespace
 
-TEST_CASE("the plain form has no control sequence and aligned columns", "[io]") {  // E27
+TEST_CASE("E27: the plain form has no control sequence and aligned columns", "[io]") {
   const auto lines = lines_of(heatmap_text(chinese));
   REQUIRE(lines.size() == 4);
   CHECK(lines[0] == "     hello  🙂   好");
@@ -54,7 +54,7 @@ TEST_CASE("a map wider than the terminal goes on below", "[io]") {
   CHECK(lines_of(heatmap_text(map, {.columns = 1})).size() == 3 * 30 - 1);  // one column of the map per block
 }
 
-TEST_CASE("tokens cannot command the terminal or shift the columns", "[io]") {  // D14
+TEST_CASE("D14: tokens cannot command the terminal or shift the columns", "[io]") {
   for (const char* token :
        {"\x1b[2J", "\r", "\xff", "\u202e", "\u200b", "👨\u200d👩\u200d👧", "e\u0301", "a\nb", "long long long long"}) {
     const Heatmap map{{token, "b"}, {token, "c"}, {1, 0, 0, 1}, token};

@@ -35,7 +35,7 @@ TEST_CASE("a heatmap keeps labels and weights of any element type", "[io]") {
   CHECK(has(svg, ">100</text>"));
 }
 
-TEST_CASE("labels that do not fit and maps that are too large are refused", "[io]") {  // E31
+TEST_CASE("E31: labels that do not fit and maps that are too large are refused", "[io]") {
   const float weights[6] = {};
   CHECK_THROWS_AS(make_heatmap<const float>({weights, 2, 3}, {"a"}, {"a", "b", "c"}), heed::Error);
   CHECK_THROWS_AS(make_heatmap<const float>({weights, 2, 3}, {"a", "b"}, {"a", "b", "c", "d"}), heed::Error);
@@ -45,7 +45,7 @@ TEST_CASE("labels that do not fit and maps that are too large are refused", "[io
   CHECK(message == "make_heatmap: weights have 10000 x 10000 cells, wanted at most 40000");
 }
 
-TEST_CASE("markup, controls, bad bytes and bidirectional signs in tokens are escaped", "[io]") {  // E30, D14
+TEST_CASE("E30: markup, controls, bad bytes and bidirectional signs in tokens are escaped", "[io]") {
   for (const char* token : {"<", "&", "\"", "'", ">", "]]>", "<script>alert(1)</script>", "\x1b[2J", "\x01", "\x7f",
                             "\t", "a\nb", "\xff", "\xe4\xbd", "\u202e abc", "\u200b", "\ufffe", "👨\u200d👩\u200d👧"}) {
     const std::string svg = heed::heatmap_svg(one_cell(token, token, 0.5));
@@ -76,7 +76,7 @@ TEST_CASE("an empty map is a picture too", "[io]") {
   CHECK(xml_problem(heed::heatmap_svg(make_heatmap<const float>({nullptr, 0, 0}, {}, {}))) == "");
 }
 
-TEST_CASE("numbers have a point in every locale", "[io]") {  // E17
+TEST_CASE("E17: numbers have a point in every locale", "[io]") {
   const std::string before = std::setlocale(LC_ALL, nullptr);
   for (const char* name : {"de_DE.UTF-8", "fr_FR.UTF-8", "C"}) {
     if (std::setlocale(LC_ALL, name) != nullptr) CHECK(heed::detail::decimal(0.25, 2) == "0.25");

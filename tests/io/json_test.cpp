@@ -1,5 +1,7 @@
 #include <heed/io/json.hpp>
 
+#include <cstdint>
+
 #include "io/temp_folder.hpp"
 #include "support/catch.hpp"
 
@@ -43,6 +45,26 @@ TEST_CASE("deep nesting is refused", "[io]") {
 TEST_CASE("a missing field and a field of another type are refused by name", "[io]") {
   const auto value = parse_json(R"({"a":"x"})", "f");
   CHECK(message_of<FormatError>([&] { json_field<int>(value, "b", "f"); }) == "f: the field \"b\" is missing");
-  CHECK(message_of<FormatError>([&] { json_field<int>(value, "a", "f"); }).find("f: the field \"a\": ") == 0);
+  CHECK(message_of<FormatError>([&] { json_field<int>(value, "a", "f"); }).find("f: the field \"a\" is ") == 0);
   CHECK_THROWS_AS(json_field<int>(parse_json("[1]", "f"), "a", "f"), FormatError);
+}
+
+TEST_CASE("a whole number is neither cut nor wrapped", "[io]") {
+  const auto field = [](const std::string& number) {
+    return message_of<FormatError>([&] { json_field<int>(parse_json("{\"a\":" + number + "}", "f"), "a", "f"); });
+  };
+  CHECK(field("4294967297") ==
+        "f: the field \"a\" is \"4294967297\", wanted a whole number from -2147483648 to 2147483647");
+  for (const char* wrong :
+       {"1.5", "1e300", "-1e300", "2147483648", "-2147483649", "18446744073709551615", "true", "null", "[1]"})
+    CHECK(field(wrong).find("wanted a whole number") != std::string::npos);
+  for (const char* right : {"0", "-2147483648", "2147483647", "2.0", "1e3", "-0.0"}) CHECK(field(right).empty());
+  CHECK(json_field<heed::Index>(parse_json(R"({"a":-9223372036854775808})", "f"), "a", "f") == PTRDIFF_MIN);
+}
+
+TEST_CASE("long text of a file is shown cut and escaped", "[io]") {
+  const std::string message = refusal("{\"" + std::string(100'000, 'q') + "\x1B");
+  CHECK(message.size() < 500);
+  CHECK(message.find("last read: \"") != std::string::npos);
+  CHECK(refusal("[\x1B").find('\x1B') == std::string::npos);
 }

@@ -50,7 +50,7 @@ TEST_CASE("a file is read from disk with its names, shapes, metadata and values"
   CHECK(file.bytes("b").size() == 3);
 }
 
-TEST_CASE("a file that is cut at any length is refused", "[io]") {  // C46
+TEST_CASE("C46: a file that is cut at any length is refused", "[io]") {
   const std::string whole = small_file();
   const TempFolder folder;
   for (std::size_t length = 0; length < whole.size(); ++length) {
@@ -62,7 +62,7 @@ TEST_CASE("a file that is cut at any length is refused", "[io]") {  // C46
   CHECK_NOTHROW(SafetensorsFile::parse(whole));
 }
 
-TEST_CASE("every single-bit flip is refused or stays within the same bounds", "[io]") {  // C52
+TEST_CASE("C52: every single-bit flip is refused or stays within the same bounds", "[io]") {
   const std::string whole = small_file();
   int accepted = 0;
   for (std::size_t bit = 0; bit < 8 * whole.size(); ++bit) {
@@ -84,7 +84,7 @@ TEST_CASE("every single-bit flip is refused or stays within the same bounds", "[
   CHECK(accepted < static_cast<int>(4 * whole.size()));  // and most flips in the header are found
 }
 
-TEST_CASE("a file that shrinks while it is read is refused", "[io]") {  // C47
+TEST_CASE("C47: a file that shrinks while it is read is refused", "[io]") {
   const TempFolder folder;
   heed_test::write_bytes(folder / "m", small_file());
   heed::detail::InputFile input(folder / "m");
@@ -94,7 +94,7 @@ TEST_CASE("a file that shrinks while it is read is refused", "[io]") {  // C47
   CHECK(message.find("byte 20: the file ends here; it had ") != std::string::npos);
 }
 
-TEST_CASE("folders, pipes, devices and missing files are system errors with the path", "[io]") {  // C48, E10
+TEST_CASE("C48: folders, pipes, devices and missing files are system errors with the path", "[io]") {
   const TempFolder folder;
   REQUIRE(::mkfifo((folder / "pipe").c_str(), 0600) == 0);
   for (const std::filesystem::path& path : {folder.path(), folder / "pipe", folder / "missing",
@@ -110,7 +110,7 @@ TEST_CASE("folders, pipes, devices and missing files are system errors with the 
   if (::geteuid() != 0) CHECK_THROWS_AS(SafetensorsFile::read(folder / "secret"), std::system_error);
 }
 
-TEST_CASE("odd file names work", "[io]") {  // E18
+TEST_CASE("E18: odd file names work", "[io]") {
   const TempFolder folder;
   for (const char* name : {"with space", "line\nbreak", "模型.safetensors", "-dash", "quote\"'"}) {
     SafetensorsWriter writer;
@@ -123,7 +123,7 @@ TEST_CASE("odd file names work", "[io]") {  // E18
   CHECK(message.find("line\\nbreak: byte 5: shorter") != std::string::npos);
 }
 
-TEST_CASE("tensors that are not aligned to their element are copied", "[io]") {  // C51
+TEST_CASE("C51: tensors that are not aligned to their element are copied", "[io]") {
   const std::string head = R"({"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},)"
                            R"("b":{"dtype":"F64","shape":[2],"data_offsets":[1,17]}})";
   const double numbers[2] = {1.5, -2.25};

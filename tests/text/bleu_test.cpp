@@ -53,7 +53,7 @@ TEST_CASE("a perfect hypothesis has 100, one without a match 0", "[text]") {
   CHECK(corpus_bleu(lines, {{"x y z", "u v w"}}).score == 0);
 }
 
-TEST_CASE("empty and short hypotheses have a number, never NaN", "[text]") {  // D22
+TEST_CASE("D22: empty and short hypotheses have a number, never NaN", "[text]") {
   for (const BleuSmoothing smoothing :
        {BleuSmoothing::none, BleuSmoothing::floor, BleuSmoothing::add_k, BleuSmoothing::exponential})
     for (const bool effective_order : {false, true})

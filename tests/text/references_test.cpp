@@ -6,7 +6,7 @@
 using namespace heed;
 using heed_test::message_of;
 
-TEST_CASE("unequal line counts are refused with both counts", "[text]") {  // D23
+TEST_CASE("D23: unequal line counts are refused with both counts", "[text]") {
   const std::vector<std::string> hypotheses = {"a", "b"};
   CHECK_NOTHROW(check_references("corpus_bleu", hypotheses, {{"x", "y"}, {"u", "v"}}));
   const std::string message = message_of<Error>([&] {

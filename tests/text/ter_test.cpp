@@ -70,7 +70,7 @@ TEST_CASE("references go through the normalizing tokenizer twice, as sacreBLEU s
   CHECK(sentence_ter("a . 0 b", Lines{"a ..0 b"}, {.normalized = true}) == Approx(20));
 }
 
-TEST_CASE("empty lines have a number", "[text]") {  // D22
+TEST_CASE("D22: empty lines have a number", "[text]") {
   CHECK(sentence_ter("", Lines{""}) == 0);
   CHECK(sentence_ter("a", Lines{""}) == 100);
   CHECK(sentence_ter("", Lines{"a b"}) == 100);

@@ -63,7 +63,7 @@ TEST_CASE("a codec turns sentences of its training pairs into ids and back", "[t
   CHECK(target.decode(target.encode("茶，茶")) == "茶茶");
 }
 
-TEST_CASE("pairs become ids, too long ones are dropped or cut, and counted", "[text]") {  // D12
+TEST_CASE("D12: pairs become ids, too long ones are dropped or cut, and counted", "[text]") {
   const Pairs text = pairs_of("a b\tc\na b a b\tc c\nb\tc c c c c\n");
   const VocabularyOptions all{.min_count = 1, .max_size = 100};
   const auto source = TextCodec::build({Language::english}, text.pairs, &SentencePair::source, all);
@@ -145,7 +145,7 @@ TEST_CASE("bytes have a vocabulary of 256 and know no unknown sentence", "[text]
   CHECK(codec.decode(codec.encode("龙 <0x41> <s> \U0001F600")) == "龙 <0x41> <s> \U0001F600");
 }
 
-TEST_CASE("NFKC is applied before a sentence is cut, at training and at use", "[text]") {  // D13
+TEST_CASE("D13: NFKC is applied before a sentence is cut, at training and at use", "[text]") {
   const Pairs text = pairs_of("Ｔｅａ　ｎｏｗ，ｅ́té\t茶\n");
   for (const TokenUnit unit : {TokenUnit::words, TokenUnit::characters, TokenUnit::bytes, TokenUnit::byte_pairs}) {
     INFO(unit_name(unit));
@@ -160,7 +160,7 @@ TEST_CASE("NFKC is applied before a sentence is cut, at training and at use", "[
   }
 }
 
-TEST_CASE("tokens that the rules cannot have made are refused", "[text]") {  // D26
+TEST_CASE("D26: tokens that the rules cannot have made are refused", "[text]") {
   const TextCodec codec = french_codec(&SentencePair::target, 40), other = french_codec(&SentencePair::source, 40);
   CHECK(TextCodec::restore(codec.rules, codec.vocabulary).vocabulary == codec.vocabulary);
   const std::string message = message_of<Error>([&] { TextCodec::restore(other.rules, codec.vocabulary); });

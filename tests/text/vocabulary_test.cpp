@@ -62,11 +62,11 @@ TEST_CASE("tokens become ids and ids tokens, unlisted ones are <unk>", "[text]")
   CHECK(Vocabulary().size() == special_count);
 }
 
-TEST_CASE("a sentence of unknown words only becomes <unk>s", "[text]") {  // D20
+TEST_CASE("D20: a sentence of unknown words only becomes <unk>s", "[text]") {
   CHECK(Vocabulary().encode(Tokens{"never", "seen"}) == Ids{unknown_id, unknown_id});
 }
 
-TEST_CASE("text that is spelled like a special symbol does not mean it", "[text]") {  // D15
+TEST_CASE("D15: text that is spelled like a special symbol does not mean it", "[text]") {
   const Vocabulary vocabulary(counts_of({"<pad>", "<pad>", "<s>", "</s>", "<unk>", "x"}),
                               {.min_count = 1, .max_size = 100});
   CHECK(vocabulary.size() == 5);
@@ -88,13 +88,13 @@ TEST_CASE("a vocabulary file is read as it was written", "[text]") {
   CHECK_THROWS_AS(Vocabulary::read((folder / "missing").string()), std::system_error);
 }
 
-TEST_CASE("a double entry is refused with both lines", "[text]") {  // D16
+TEST_CASE("D16: a double entry is refused with both lines", "[text]") {
   const std::string message = refusal(specials + "a\nb\na\n");
   CHECK(contains(message, "line 7: "));
   CHECK(contains(message, "\"a\", already in line 5"));
 }
 
-TEST_CASE("a special symbol that is missing or elsewhere is refused", "[text]") {  // D17
+TEST_CASE("D17: a special symbol that is missing or elsewhere is refused", "[text]") {
   CHECK(contains(refusal("<pad>\n<s>\n<unk>\n</s>\na\n"), "line 3: "));
   CHECK(contains(refusal("<pad>\n<s>\n<unk>\n</s>\na\n"), "wanted the special symbol </s>"));
   CHECK(contains(refusal("a\nb\n"), "line 1: "));
@@ -103,14 +103,14 @@ TEST_CASE("a special symbol that is missing or elsewhere is refused", "[text]") 
   CHECK(contains(refusal(specials + "a\n<s>\n"), "line 6: "));
 }
 
-TEST_CASE("a vocabulary of another size than its table is refused with both numbers", "[text]") {  // D18
+TEST_CASE("D18: a vocabulary of another size than its table is refused with both numbers", "[text]") {
   const Vocabulary vocabulary(counts_of({"a", "b"}), {.min_count = 1, .max_size = 9});
   CHECK_NOTHROW(vocabulary.check_rows("source vocabulary", "embedding", 6));
   const std::string message = message_of<Error>([&] { vocabulary.check_rows("source vocabulary", "embedding", 5); });
   CHECK(contains(message, "source vocabulary has 6 tokens, embedding has 5 rows"));
 }
 
-TEST_CASE("empty entries and entries with a tab, a NUL or bad UTF-8 are refused", "[text]") {  // D19
+TEST_CASE("D19: empty entries and entries with a tab, a NUL or bad UTF-8 are refused", "[text]") {
   CHECK(contains(refusal(specials + "a\n\nb\n"), "line 6: "));
   CHECK(contains(refusal(specials + "a\nb\tc\n"), "line 6: "));
   CHECK(contains(refusal(specials + std::string("a\0b\n", 4)), "line 5: "));

@@ -50,7 +50,7 @@ TEST_CASE("a terminal gets a bar that redraws itself and one lasting line per ep
   CHECK(text.find("epoch 3/3") != std::string::npos);
 }
 
-TEST_CASE("a dumb or narrow terminal, or NO_COLOR, gets plain lines", "[translator]") {
+TEST_CASE("E27: a dumb or narrow terminal, or NO_COLOR, gets plain lines", "[translator]") {
   for (const Terminal& terminal : {Terminal{.environment = {"TERM=dumb"}}, Terminal{.environment = {"TERM="}},
                                    Terminal{.environment = {"TERM=xterm", "NO_COLOR=1"}},
                                    Terminal{.columns = 20, .environment = {"TERM=xterm"}}}) {

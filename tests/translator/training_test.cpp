@@ -57,7 +57,7 @@ TEST_CASE("two epochs, one and a resumed one, and a killed and resumed run give 
   CHECK(read_all(corpus.model("dry")) != whole);
 }
 
-TEST_CASE("a run killed in the middle of an epoch and resumed gives the same bits", "[translator]") {
+TEST_CASE("E22: a run killed in the middle of an epoch and resumed gives the same bits", "[translator]") {
   const Corpus corpus;
   const std::vector<std::string> options{"--epochs", "40", "--checkpoint-steps", "11", "--threads", "2"};
   check_done(run(corpus.train("whole", options)));
@@ -94,7 +94,7 @@ TEST_CASE("a run killed before its first periodic checkpoint is resumed from its
   CHECK(rows(corpus / "killed.csv").size() == rows(corpus / "whole.csv").size());
 }
 
-TEST_CASE("an interrupted run saves itself, exits with 130 and goes on with the same bits", "[translator]") {
+TEST_CASE("E23: an interrupted run saves itself, exits with 130 and goes on with the same bits", "[translator]") {
   const Corpus corpus;
   const std::vector<std::string> options{"--epochs", "40"};
   check_done(run(corpus.train("whole", options)));
@@ -110,7 +110,7 @@ TEST_CASE("an interrupted run saves itself, exits with 130 and goes on with the 
   CHECK(rows(corpus / "stopped.csv").size() == rows(corpus / "whole.csv").size());
 }
 
-TEST_CASE("a second Ctrl-C ends the run at once, in the middle of its step", "[translator]") {  // E23
+TEST_CASE("E23: a second Ctrl-C ends the run at once, in the middle of its step", "[translator]") {
   const Corpus corpus;
   std::string text;
   for (const char* first : {"A", "B", "C", "D", "E", "F", "G", "H", "I", "J"}) text += tiny_corpus(8, first);
@@ -129,7 +129,7 @@ TEST_CASE("a second Ctrl-C ends the run at once, in the middle of its step", "[t
   CHECK_FALSE(has_leftovers(corpus));
 }
 
-TEST_CASE("two runs that write the same files leave whole ones", "[translator]") {  // E24
+TEST_CASE("E24: two runs that write the same files leave whole ones", "[translator]") {
   const Corpus corpus;
   const std::vector<std::string> options{"--epochs", "15", "--checkpoint-steps", "1", "--threads", "1"};
   check_done(run(corpus.train("alone", options)));
@@ -168,7 +168,7 @@ TEST_CASE("the log has a row per step and the validation loss in each epoch's la
   CHECK(log[24].back() != ',');
 }
 
-TEST_CASE("resuming with other options is refused and they are listed", "[translator]") {
+TEST_CASE("E26: resuming with other options is refused and they are listed", "[translator]") {
   const Corpus corpus;
   check_done(run(corpus.train("m", {"--epochs", "1"})));
   const std::string before = read_all(corpus.model("m"));
@@ -182,7 +182,7 @@ TEST_CASE("resuming with other options is refused and they are listed", "[transl
   CHECK(read_all(corpus.model("m")) == before);
 }
 
-TEST_CASE("files are checked before training", "[translator]") {
+TEST_CASE("E12: files are checked before training", "[translator]") {
   const Corpus corpus;
   check_failed(run(corpus.train("missing/m", {})), {"missing/m.safetensors", "No such file"});
   check_failed(run(corpus.train("m", {"--log", corpus / "missing/l.csv"})), {"missing/l.csv"});
@@ -241,7 +241,7 @@ TEST_CASE("pairs that are too long or the same on both sides are counted aloud, 
   check_failed(run(corpus.train("m", {"--epochs", "1"})), {"train.tsv", "no pair is shorter than --max-length 50"});
 }
 
-TEST_CASE("no epochs: the validation loss is measured and nothing is trained", "[translator]") {
+TEST_CASE("E3: no epochs: the validation loss is measured and nothing is trained", "[translator]") {
   const Corpus corpus;
   const Outcome outcome = run(corpus.train("m", {"--epochs", "0"}));
   check_done(outcome);
@@ -249,7 +249,7 @@ TEST_CASE("no epochs: the validation loss is measured and nothing is trained", "
   CHECK_FALSE(fs::exists(corpus.model("m")));
 }
 
-TEST_CASE("a full disk fails the run and leaves the checkpoint before it intact", "[translator]") {
+TEST_CASE("E21: a full disk fails the run and leaves the checkpoint before it intact", "[translator]") {
   const Corpus corpus;
   check_done(run(corpus.train("m", {"--epochs", "1"})));
   const std::string model = read_all(corpus.model("m")), state = read_all(corpus / "m.checkpoint");
@@ -261,7 +261,7 @@ TEST_CASE("a full disk fails the run and leaves the checkpoint before it intact"
   CHECK_FALSE(has_leftovers(corpus));
 }
 
-TEST_CASE("too little memory fails the run with the size wanted", "[translator]") {
+TEST_CASE("E32: too little memory fails the run with the size wanted", "[translator]") {
   const Corpus corpus;
   const RunOptions small{.input = {}, .memory_limit = rlim_t{160} << 20};
   for (const char* hidden : {"20000", "1200"}) {  // the weights alone, or with the moments, are too many
@@ -272,7 +272,7 @@ TEST_CASE("too little memory fails the run with the size wanted", "[translator]"
   }
 }
 
-TEST_CASE("without a terminal there are plain lines, one per report, and no control sequences", "[translator]") {
+TEST_CASE("E27: without a terminal there are plain lines, one per report, and no control sequences", "[translator]") {
   const Corpus corpus;
   const Outcome outcome = run(corpus.train("m", {"--epochs", "3"}));
   check_done(outcome);

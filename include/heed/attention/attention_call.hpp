@@ -43,6 +43,12 @@ struct AttentionShape {
 
 namespace detail {
 
+/// Refuses results that no memory holds. Inputs that repeat through strides of 0 may be far smaller than these.
+inline void check_result_size(const char* function, const char* result, const Extents<4>& shape, Index element_size) {
+  Index bytes = element_size;
+  for (const Index extent : shape) bytes = checked_product(function, result, bytes, std::max<Index>(extent, 1));
+}
+
 /// Refuses extents of query, key and value that do not belong together.
 inline AttentionShape check_attention_extents(const char* function, const Extents<4>& q, const Extents<4>& k,
                                               const Extents<4>& v) {
@@ -70,7 +76,10 @@ AttentionShape check_attention_shape(const char* function, const View<const T, 4
   check_input(function, "query", query);
   check_input(function, "key", key);
   check_input(function, "value", value);
-  return check_attention_extents(function, query.extents, key.extents, value.extents);
+  const AttentionShape shape = check_attention_extents(function, query.extents, key.extents, value.extents);
+  check_result_size(function, "output", shape.output(), static_cast<Index>(sizeof(T)));
+  check_result_size(function, "weights", shape.weights(), static_cast<Index>(sizeof(T)));
+  return shape;
 }
 
 /// Refuses a scale that is no number and dropout out of range or without a source of bits (B17, B19, B20).
@@ -110,9 +119,9 @@ struct AttentionCall {
   BoundMask mask;
   T softcap;
   BroadcastView<T> bias;
-  View<const T, 1> alibi_slopes, sink;  // (heads) or null
-  double dropout;                       // the probability
-  CoordinateBits bits;                  // of the dropout
+  View<const T, 1> alibi_slopes, sink;         // (heads) or null
+  double dropout;                              // the probability
+  CoordinateBits bits;                         // of the dropout
   const ScoreModifier<T>* modifier = nullptr;  // of callables that outlive the call
   Index first_sample = 0;  // the place in the whole batch of this call's sample 0: dropout's coordinate
 
@@ -134,6 +143,7 @@ struct AttentionCall {
         modifier(callables) {
     detail::check_attention_numbers(function, options);
     bias.check_against(function, "bias", shape.weights());
+    if (bias) check_input(function, "bias", bias.view);
     detail::check_per_head(function, "alibi_slopes", alibi_slopes, shape.heads);
     detail::check_per_head(function, "sink", sink, shape.heads);
     if (modifier) check_positions(function);

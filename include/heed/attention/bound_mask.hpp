@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include <heed/attention/check_view.hpp>
 #include <heed/attention/mask.hpp>
 #include <heed/kernels/flash_band.hpp>
 
@@ -64,8 +65,11 @@ class BoundMask {
                   Extents<2>{shape.batch, shape.query_length});
       check_shape(function, "segment_ids of keys", mask.segments->keys.extents,
                   Extents<2>{shape.batch, shape.key_length});
+      check_input(function, "segment_ids of queries", mask.segments->queries);
+      check_input(function, "segment_ids of keys", mask.segments->keys);
     }
     mask.boolean.check_against(function, "boolean_mask", shape.extents());
+    if (mask.boolean) check_input(function, "boolean_mask", mask.boolean.view);
   }
 
   /// Keys at or behind this are masked for the whole sample.

@@ -28,6 +28,12 @@ namespace heed::inline HEED_ABI {
 inline constexpr int checkpoint_format_version = 1;
 inline constexpr std::string_view section_prefix = "heed:";  // no field name holds a colon
 
+/// Who reads and writes checkpoints here: "heed 0.1.0, avx512". Checkpoint::written_by() has the writer's.
+inline std::string library_text() {
+  const BuildInfo info = build_info();
+  return "heed " + info.version + ", " + std::string(info.isa);
+}
+
 namespace detail {
 
 /// The name of a tensor in the file: the model itself stands at the top level.
@@ -45,11 +51,16 @@ class CheckpointWriter {
   void set_config(std::string_view json) { config_ = parse_json(json, "CheckpointWriter::set_config"); }
   /// A text under a name, for instance a vocabulary.
   void set_text(const std::string& name, std::string text) { texts_[name] = std::move(text); }
-  /// What a loader runs to see that the model is still the same. Throws Error for a number that is not finite.
+  /// What a loader runs to see that the model is still the same. Throws Error for a number that is not finite and a
+  /// tolerance outside [0, 1).
   void set_self_test(SelfTest test) {
     std::string wrong = detail::find_non_finite("input", test.input);
     if (wrong.empty()) wrong = detail::find_non_finite("output", test.output);
     check(wrong.empty(), [&] { return "CheckpointWriter::set_self_test: " + wrong + " is not finite"; });
+    check(test.tolerance >= 0 && test.tolerance < 1, [&] {
+      return "CheckpointWriter::set_self_test: tolerance is " + detail::short_number(test.tolerance) +
+             ", wanted from 0 to below 1";
+    });
     self_test_ = std::move(test);
   }
   /// Every tensor of a model (or a gradient, or a moment); the empty section is the model itself.
@@ -123,17 +134,20 @@ class Checkpoint {
     if (found == texts_.end()) raise(FormatError(file_.name(), "", "the text " + quote(name) + " is missing"));
     return found->second;
   }
+  /// The input, the expected output and the tolerance that the file carries, if it does.
+  const std::optional<SelfTest>& self_test() const { return self_test_; }
   bool has_self_test() const { return self_test_.has_value(); }
   /// Runs the file's self-test, if it has one: run(input) gives the model's output, both NumberLists. Throws FormatError
-  /// that names the first number that is not as it was when the file was written.
+  /// that names the first number that is not as it was when the file was written, who wrote it and who reads it.
   template <class Run>
   void verify(Run&& run) const {
     if (!self_test_) return;
-    const std::string difference = self_test_difference(self_test_->output, run(self_test_->input));
+    const std::string difference =
+        self_test_difference(self_test_->output, run(self_test_->input), self_test_->tolerance);
     if (difference.empty()) return;
     raise(FormatError(file_.name(), "",
-                      "the self-test failed: " + difference +
-                          "; these are not the weights that were saved, or this heed computes something else"));
+                      "the self-test failed: " + difference + "; these are not the weights that were saved by " +
+                          escaped(written_by_) + ", or this " + library_text() + " computes something else"));
   }
   bool has_section(std::string_view section) const {
     const std::string prefix = detail::tensor_name(section, "");

@@ -33,9 +33,18 @@ inline void check_layout(const SafetensorsHeader& header, Index data_size, const
   };
   for (const Entry* entry : order) {
     const auto& [name, tensor] = *entry;
-    if (tensor.end > data_size) refuse("tensor " + quote(name) + " ends past the end of the file");
-    if (tensor.begin > next) refuse("no tensor covers the bytes before tensor " + quote(name));
-    if (tensor.begin < next) refuse("tensor " + quote(name) + " overlaps the one before it");
+    const std::string begin = std::to_string(tensor.begin), end = std::to_string(tensor.end);
+    if (tensor.end > data_size) {
+      refuse("tensor " + quote(name) + " ends at byte " + end + " of the data, past the end of its " +
+             std::to_string(data_size));
+    }
+    if (tensor.begin > next) {
+      refuse("no tensor covers the bytes " + std::to_string(next) + " to " + begin + " before tensor " + quote(name));
+    }
+    if (tensor.begin < next) {
+      refuse("tensor " + quote(name) + " begins at byte " + begin + " and overlaps the one before it, which ends at " +
+             std::to_string(next));
+    }
     next = tensor.end;
   }
   if (next != data_size) {

@@ -18,6 +18,7 @@
 #include <heed/core/check.hpp>
 #include <heed/core/quote.hpp>
 #include <heed/io/dtype.hpp>
+#include <heed/io/json.hpp>
 
 namespace heed::inline HEED_ABI {
 
@@ -151,7 +152,8 @@ class HeaderHandler {
     }
     const Index most = field_ == "shape" ? max_tensor_rank : 2;
     if (static_cast<Index>(numbers_.size()) >= most) {
-      refuse_tensor(field_ + " has more than " + std::to_string(most) + " numbers");
+      refuse_tensor(field_ + " has " + std::to_string(numbers_.size() + 1) + " numbers or more, wanted at most " +
+                    std::to_string(most));
     }
     numbers_.push_back(static_cast<Index>(value));
     return true;
@@ -164,7 +166,7 @@ class HeaderHandler {
   template <class Exception>
   bool parse_error(std::size_t position, const std::string&, const Exception& error) {
     at_ = text_.data() + std::min(position, text_.size());
-    return refuse("the header is not valid JSON: " + escaped(error.what()));
+    return refuse("the header is not valid JSON: " + json_problem(error.what()));
   }
 
  private:
@@ -198,7 +200,8 @@ class HeaderHandler {
       refuse("the name " + quote(name) + " comes twice");
     }
     if (static_cast<Index>(header_.tensors.size()) >= max_header_tensors) {
-      refuse("more than " + std::to_string(max_header_tensors) + " tensors");
+      refuse(std::to_string(header_.tensors.size() + 1) + " tensors or more, wanted at most " +
+             std::to_string(max_header_tensors));
     }
     entry_ = name;
     field_.clear();
@@ -217,8 +220,14 @@ class HeaderHandler {
     }
     const bool empty = std::find(tensor_.shape.begin(), tensor_.shape.end(), 0) != tensor_.shape.end();
     const Index bytes = empty ? 0 : bits / 8;
-    if (!empty && bits % 8 != 0) refuse_tensor("its last byte is not full");
-    if (tensor_.begin > tensor_.end) refuse_tensor("data_offsets run backwards");
+    if (!empty && bits % 8 != 0) {
+      refuse_tensor("shape " + shape_text(tensor_.shape) + " of " + std::string(dtype_info(tensor_.dtype).name) +
+                    " has " + std::to_string(bits) + " bits, wanted whole bytes");
+    }
+    if (tensor_.begin > tensor_.end) {
+      refuse_tensor("data_offsets run backwards, from " + std::to_string(tensor_.begin) + " to " +
+                    std::to_string(tensor_.end));
+    }
     if (tensor_.end - tensor_.begin != bytes) {
       refuse_tensor("data_offsets hold " + std::to_string(tensor_.end - tensor_.begin) + " bytes, shape " +
                     shape_text(tensor_.shape) + " of " + std::string(dtype_info(tensor_.dtype).name) + " needs " +
