@@ -8,32 +8,19 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string>
 
 #include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/version.hpp>
+
+#include "resident.hpp"
 
 namespace {
 
 using heed::Index;
 using Tensor4 = heed::Tensor<float, 4>;
 
-/// "VmHWM:" (the peak) or "VmRSS:" in MiB.
-double resident(const std::string& what) {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);)
-    if (line.rfind(what, 0) == 0) return std::strtod(line.c_str() + what.size(), nullptr) / 1024;
-  std::fprintf(stderr, "attention_memory: /proc/self/status has no %s\n", what.c_str());
-  std::exit(1);
-}
-void reset_peak() {
-  std::ofstream refs("/proc/self/clear_refs");
-  refs << "5" << std::flush;
-  if (refs) return;
-  std::fprintf(stderr, "attention_memory: cannot write /proc/self/clear_refs\n");
-  std::exit(1);
-}
+constexpr const char* name = "attention_memory";
 
 Tensor4 random_head(Index length, Index dim, std::uint64_t seed) {
   Tensor4 x(1, 1, length, dim);
@@ -49,8 +36,8 @@ struct Growth {
 Growth measure(bool backward, Index length, Index dim) {
   const Tensor4 query = random_head(length, dim, 1), key = random_head(length, dim, 2);
   const Tensor4 value = random_head(length, dim, 3), d_output = random_head(backward ? length : 0, dim, 4);
-  reset_peak();
-  const double before = resident("VmRSS:");
+  heed_benchmark::reset_peak(name);
+  const double before = heed_benchmark::resident(name, "VmRSS:");
   double results = 4.0 * double(length * dim), sink = 0;
   if (backward) {
     const auto forward = heed::attend(query, key, value, {.return_logsumexp = true});
@@ -61,7 +48,7 @@ Growth measure(bool backward, Index length, Index dim) {
     sink = double(heed::scaled_dot_product_attention(query, key, value)(0, 0, 0, 0));
   }
   if (!(sink == sink)) std::exit(1);
-  return {resident("VmHWM:") - before, results / 1048576};
+  return {heed_benchmark::resident(name, "VmHWM:") - before, results / 1048576};
 }
 
 }  // namespace

@@ -232,6 +232,32 @@ TEST_CASE("reading a memory that was projected once, or a cache step by step, eq
   }
 }
 
+TEST_CASE("inference has the bits of a forward that keeps a cache, with packed weights and extra keys too", "[nn]") {
+  const MultiHeadConfig configs[] = {{.model_dim = 24, .heads = 4, .kv_heads = 2, .value_dim = 5},
+                                     {.model_dim = 24, .heads = 2, .extra_keys = {.learned = 1, .zeros = 1}, .dropout = 0.3}};
+  for (const MultiHeadConfig& config : configs) {
+    const auto layer = make<float>(config);
+    const auto packed = layer.pack();
+    for (const Index length : {9, 40, 3}) {  // the thread's memory grows, and is reused
+      const auto x = random_tensor<float>(1, 3, length, 24);
+      const std::vector<Index> lengths{length, 1, length - 1};
+      const auto run = [&](MultiHeadAttention<float>::Cache* cache, const MultiHeadAttention<float>::Packed* given) {
+        Rng rng{4, 0};
+        const MultiHeadOptions<float> options{.mask = key_lengths(lengths), .rng = &rng, .return_weights = true};
+        auto result = layer.forward(x, options, cache, default_executor(), given);
+        CHECK(rng.offset == 1);  // drawn from once
+        return result;
+      };
+      MultiHeadAttention<float>::Cache cache;
+      const auto kept = run(&cache, nullptr);
+      for (const auto& found : {run(nullptr, nullptr), run(nullptr, &packed), run(&cache, &packed)}) {
+        CHECK(heed_test::all_same_bits(flat(found.output), flat(kept.output)));
+        CHECK(heed_test::all_same_bits(flat(found.weights), flat(kept.weights)));
+      }
+    }
+  }
+}
+
 TEST_CASE("multi-head attention refuses what does not fit, by name", "[nn]") {
   Rng rng{1, 0};
   const auto text = [&](auto&& call) -> std::string {

@@ -59,12 +59,21 @@ struct Panels {
   Index depth, first;
 };
 
+/// Asks for the lines of a tile of c before its turn: they may lie in L3 or beyond, and a tile begins by reading them.
+template <class T>
+void prefetch_tile(Index rows, const Target<T>& c, Index cols) {
+  constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+  for (Index i = 0; i < rows; ++i)
+    for (Index j = 0; j < cols; j += line) prefetch(c.data + i * c.stride + j);
+}
+
 /// c (rows, n) = [c +] a (rows, k) times rows [first, first + k) of the panels.
 template <class T, class Arch>
 void multiply_panels(Index rows, Index k, const Strided<T>& a, const Panels<T>& b, const Target<T>& c, Index n) {
   constexpr Index panel = Blocks<T, Arch>::cols;
   for (Index j = 0; j < n; j += panel) {
     const Index cols = std::min(panel, n - j), step = round_up(cols, lanes<T, Arch>);
+    prefetch_tile<T>(rows, {c.data + j + cols, c.stride, c.accumulate}, std::min(panel, n - j - cols));
     dispatch_tile<T, Arch, static_cast<int>(Blocks<T, Arch>::rows)>(rows, k, a, b.data + j * b.depth + b.first * step,
                                                                     step, {c.data + j, c.stride, c.accumulate}, cols);
   }
@@ -74,9 +83,13 @@ void multiply_panels(Index rows, Index k, const Strided<T>& a, const Panels<T>& 
 template <class T, class Arch>
 void multiply_block(Index m, Index k, const Strided<T>& a, const Panels<T>& b, const Target<T>& c, Index n) {
   constexpr Index tile = Blocks<T, Arch>::rows;
-  for (Index i = 0; i < m; i += tile)
-    multiply_panels<T, Arch>(std::min(tile, m - i), k, a.rows_from(i), b,
-                             {c.data + i * c.stride, c.stride, c.accumulate}, n);
+  for (Index i = 0; i < m; i += tile) {
+    const Index rows = std::min(tile, m - i);
+    const Target<T> target{c.data + i * c.stride, c.stride, c.accumulate};
+    prefetch_tile<T>(std::min(tile, m - i - rows), {target.data + rows * c.stride, c.stride, c.accumulate},
+                     std::min(Blocks<T, Arch>::cols, n));
+    multiply_panels<T, Arch>(rows, k, a.rows_from(i), b, target, n);
+  }
 }
 
 /// c = [c +] left right, with right packed block by block.

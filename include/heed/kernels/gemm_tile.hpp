@@ -25,8 +25,9 @@ struct Blocks {
   static constexpr Index width = lanes<T, Arch>;
   static constexpr Index rows = 6, vectors = simd_detail::registers<Arch> == 32 ? 4 : 2;
   static constexpr Index cols = vectors * width;  // of one packed panel
-  // Rows of a (rows * depth elements: 6 * 384 * 4 bytes = 9 KiB) stay in L1 while packed panels of b stream from L2.
-  static constexpr Index depth = 384 * 4 / static_cast<Index>(sizeof(T));
+  // Rows of a (rows * depth elements: 6 * 512 * 4 bytes = 12 KiB) stay in L1 while packed panels of b stream from L2. More
+  // depth means fewer passes over c.
+  static constexpr Index depth = 512 * 4 / static_cast<Index>(sizeof(T));
 };
 
 /// An operand read one element at a time: element (i, k) is data[i * row_step + k * k_step].
@@ -88,7 +89,6 @@ template <class T, class Arch, int Rows, int Vectors, class Load>
   unroll<Rows>([&](int i) __attribute__((always_inline)) { row[i] = a.data + i * a.row_step; });
   Index offset = 0;
   for (Index step = 0; step < depth; ++step, offset += a.k_step, b += b_step) {
-    keep_in_register(offset), keep_in_register(b);
     B right[Vectors];
     unroll<Vectors>([&](int v) __attribute__((always_inline)) {
       right[v] = load(b, v);

@@ -18,6 +18,17 @@
 
 namespace heed::inline HEED_ABI {
 
+namespace detail {
+
+/// What a thread keeps of an inference's memory, and up to how many bytes.
+inline constexpr std::size_t kept_bytes = std::size_t{64} << 20;
+inline Workspace& inference_workspace() {
+  thread_local Workspace workspace;
+  return workspace;
+}
+
+}  // namespace detail
+
 template <class T>
 struct MultiHeadAttention {
   HeadProjections<T> in_proj;
@@ -79,23 +90,22 @@ struct MultiHeadAttention {
   }
 
   /// query (batch, query_length, model_dim), key (batch, key_length, key_dim), value (batch, key_length, memory_dim) ->
-  /// output (batch, query_length, output_dim). cache null: inference. Throws heed::Error before any work.
+  /// output (batch, query_length, output_dim). cache null: inference. packed: pack(), or null; it changes no bit. Throws
+  /// heed::Error before any work.
   MultiHeadResult<T> forward(const Tensor<T, 3>& query, const Tensor<T, 3>& key, const Tensor<T, 3>& value,
                              const MultiHeadOptions<T>& options = {}, Cache* cache = nullptr,
-                             ExecutorRef executor = default_executor()) const {
-    State local;
-    MultiHeadResult<T> result = run({query, key, value}, options, cache ? *cache : local, executor);
-    if (cache) {
-      cache->query_input = query;
-      cache->key_input = &key == &query ? Tensor<T, 3>() : key;
-      cache->value_input = &value == &key ? Tensor<T, 3>() : value;
-    }
+                             ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
+    if (!cache) return infer({query, key, value}, options, executor, packed);
+    MultiHeadResult<T> result = run({query, key, value}, options, *cache, executor, packed);
+    cache->query_input = query;
+    cache->key_input = &key == &query ? Tensor<T, 3>() : key;
+    cache->value_input = &value == &key ? Tensor<T, 3>() : value;
     return result;
   }
   /// Self-attention of x.
   MultiHeadResult<T> forward(const Tensor<T, 3>& x, const MultiHeadOptions<T>& options = {}, Cache* cache = nullptr,
-                             ExecutorRef executor = default_executor()) const {
-    return forward(x, x, x, options, cache, executor);
+                             ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
+    return forward(x, x, x, options, cache, executor, packed);
   }
 
   /// d_output (batch, query_length, output_dim) and the forward's options -> gradients of the inputs; adds to grad.
@@ -109,30 +119,42 @@ struct MultiHeadAttention {
 
   /// forward for callers that keep the inputs themselves.
   MultiHeadResult<T> run(const Inputs& in, const MultiHeadOptions<T>& options, State& state,
-                         ExecutorRef executor = default_executor()) const {
+                         ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
     check_inputs("MultiHeadAttention::forward", in, options);
-    project_memory(in.key, in.value, options, state, executor);
+    project_memory(in.key, in.value, options, state, executor, packed);
     state.path = QueryPath::block;
-    return read(in.query, keys(state), values(state), options, state, executor);
+    return read(in.query, keys(state), values(state), options, state, executor, packed);
+  }
+  /// run where no backward will follow: what lies between the inputs and the result stays in memory that the calling thread
+  /// keeps, since pages that are new in every call cost up to a third of it.
+  MultiHeadResult<T> infer(const Inputs& in, const MultiHeadOptions<T>& options,
+                           ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
+    check_inputs("MultiHeadAttention::forward", in, options);
+    const Index batch = in.query.dimension(0), length = in.query.dimension(1);
+    const Index key_length = in.key.dimension(1) + config.extra_keys.count();
+    const Extents<3> query{batch, length, in_proj.out(HeadInput::query)}, attended{batch, length, out_proj.in_features()},
+        key{batch, key_length, in_proj.out(HeadInput::key)}, value{batch, key_length, in_proj.out(HeadInput::value)};
+    std::size_t bytes = 0;
+    for (const Extents<3>& e : {query, attended, key, value}) bytes += Workspace::rounded<T>(e[0] * e[1] * e[2]);
+    Workspace own;  // of a call that needs more than a thread should keep
+    Workspace& memory = bytes > detail::kept_bytes ? own : detail::inference_workspace();
+    memory.reserve(bytes);
+    memory.reset();
+    const auto take = [&](const Extents<3>& e) { return View<T, 3>(memory.take<T>(e[0] * e[1] * e[2]), e); };
+    const Passage passage{.query = take(query), .attended = take(attended)};
+    const View<T, 3> keys = take(key), values = take(value);
+    project_memory_into(in.key, in.value, options, keys, values, executor, packed);
+    return read_through(in.query, detail::split_heads<const T>(keys, config.kv_heads),
+                        detail::split_heads<const T>(values, config.kv_heads), options, passage, executor, packed);
   }
 
   /// key (batch, key_length, key_dim), value (batch, key_length, memory_dim) -> memory, turned where options.rotary says.
   void project_memory(const View<const T, 3>& key, const View<const T, 3>& value, const MultiHeadOptions<T>& options,
                       Memory& memory, ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
-    const Index batch = key.dimension(0), length = key.dimension(1), all = length + config.extra_keys.count();
-    const auto project = [&](HeadInput which, const View<const T, 3>& x, const Tensor<T, 3>& learned, Tensor<T, 3>& y) {
-      const Index width = in_proj.out(which);
-      y.resize(batch, all, width);
-      in_proj.forward_into(which, x, y, executor, packed ? &packed->in_proj : nullptr);
-      for (Index b = 0; b < batch; ++b) {
-        T* const extra = y.data() + (b * all + length) * width;
-        std::copy_n(learned.data(), learned.size(), extra);
-        std::fill(extra + learned.size(), extra + (all - length) * width, T(0));
-      }
-    };
-    project(HeadInput::key, key, bias_k, memory.key);
-    project(HeadInput::value, value, bias_v, memory.value);
-    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(memory.key, config.kv_heads), options, executor);
+    const Index batch = key.dimension(0), all = key.dimension(1) + config.extra_keys.count();
+    memory.key.resize(batch, all, in_proj.out(HeadInput::key));
+    memory.value.resize(batch, all, in_proj.out(HeadInput::value));
+    project_memory_into(key, value, options, memory.key, memory.value, executor, packed);
   }
   /// Memory as attention reads it: (batch, kv_heads, key_length, head_dim) and (.., value_dim).
   View<const T, 4> keys(const Memory& memory) const { return detail::split_heads<const T>(memory.key, config.kv_heads); }
@@ -145,33 +167,12 @@ struct MultiHeadAttention {
   MultiHeadResult<T> read(const View<const T, 3>& query, const View<const T, 4>& key, const View<const T, 4>& value,
                           const MultiHeadOptions<T>& options, State& state,
                           ExecutorRef executor = default_executor(), const Packed* packed = nullptr) const {
-    const Index batch = query.dimension(0), length = query.dimension(1), key_length = key.dimension(2);
-    const detail::WidenedScores<T> scores("MultiHeadAttention::forward", options.mask, options.bias,
-                                          {batch, config.heads, length, key_length}, config.extra_keys.count());
-    state.dropout = {};
-    if (options.rng) state.dropout = {config.dropout, options.rng->next()};
+    const Index batch = query.dimension(0), length = query.dimension(1);
     state.query.resize(batch, length, in_proj.out(HeadInput::query));
     state.attended.resize(batch, length, out_proj.in_features());
     state.logsumexp.resize(batch, config.heads, length);
-    in_proj.forward_into(HeadInput::query, query, state.query, executor, packed ? &packed->in_proj : nullptr);
-    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(state.query, config.heads), options, executor);
-    MultiHeadResult<T> result;
-    AttentionOutputs<T> target{.output = detail::split_heads<T>(state.attended, config.heads),
-                               .logsumexp = state.logsumexp};
-    if (options.return_weights || options.collect_weights)
-      target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
-    AttentionOptions<T> attention = options.attention(scores, state.dropout);
-    attention.path = state.path;
-    const View<const T, 4> heads = detail::split_heads<const T>(state.query, config.heads);
-    Workspace& workspace = detail::thread_workspace();
-    workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
-    workspace.reset();
-    attend_into<T>(target, heads, key, value, attention, workspace, executor, options.callables);
-    if (options.collect_weights) options.collect_weights->push_back(result.weights);
-    result.output.resize(batch, length, out_proj.out_features());
-    out_proj.forward_into(as_matrix(std::as_const(state.attended)), as_matrix(result.output), executor,
-                          packed ? &packed->out_proj : nullptr);
-    return result;
+    const Passage passage{state.query, state.attended, state.logsumexp, &state.dropout, state.path};
+    return read_through(query, key, value, options, passage, executor, packed);
   }
 
   /// backward for callers that keep the inputs themselves.
@@ -207,6 +208,59 @@ struct MultiHeadAttention {
   }
 
  private:
+  /// Where a forward keeps the projected query, what attention made of it, and, if a backward may follow, more.
+  struct Passage {
+    View<T, 3> query, attended;
+    View<T, 3> logsumexp = {};            // or empty
+    AttentionDropout* dropout = nullptr;  // or null
+    QueryPath path = QueryPath::block;
+  };
+  /// project_memory into key and value (batch, key_length, kv_heads dim), contiguous.
+  void project_memory_into(const View<const T, 3>& key, const View<const T, 3>& value, const MultiHeadOptions<T>& options,
+                           const View<T, 3>& projected_key, const View<T, 3>& projected_value, ExecutorRef executor,
+                           const Packed* packed) const {
+    const auto project = [&](HeadInput which, const View<const T, 3>& x, const Tensor<T, 3>& learned, const View<T, 3>& y) {
+      in_proj.forward_into(which, x, y, executor, packed ? &packed->in_proj : nullptr);
+      for (Index b = 0; b < y.dimension(0); ++b) {
+        T* const extra = y.data + b * y.stride(0) + x.dimension(1) * y.stride(1);
+        std::copy_n(learned.data(), learned.size(), extra);
+        std::fill(extra + learned.size(), y.data + (b + 1) * y.stride(0), T(0));
+      }
+    };
+    project(HeadInput::key, key, bias_k, projected_key);
+    project(HeadInput::value, value, bias_v, projected_value);
+    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(projected_key, config.kv_heads), options, executor);
+  }
+  /// read with its memory given.
+  MultiHeadResult<T> read_through(const View<const T, 3>& query, const View<const T, 4>& key, const View<const T, 4>& value,
+                                  const MultiHeadOptions<T>& options, const Passage& passage, ExecutorRef executor,
+                                  const Packed* packed) const {
+    const Index batch = query.dimension(0), length = query.dimension(1), key_length = key.dimension(2);
+    const detail::WidenedScores<T> scores("MultiHeadAttention::forward", options.mask, options.bias,
+                                          {batch, config.heads, length, key_length}, config.extra_keys.count());
+    AttentionDropout dropout = {};
+    if (options.rng) dropout = {config.dropout, options.rng->next()};
+    if (passage.dropout) *passage.dropout = dropout;
+    in_proj.forward_into(HeadInput::query, query, passage.query, executor, packed ? &packed->in_proj : nullptr);
+    detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(passage.query, config.heads), options, executor);
+    MultiHeadResult<T> result;
+    AttentionOutputs<T> target{.output = detail::split_heads<T>(passage.attended, config.heads),
+                               .logsumexp = passage.logsumexp};
+    if (options.return_weights || options.collect_weights)
+      target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
+    AttentionOptions<T> attention = options.attention(scores, dropout);
+    attention.path = passage.path;
+    const View<const T, 4> heads = detail::split_heads<const T>(passage.query, config.heads);
+    Workspace& workspace = detail::thread_workspace();
+    workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
+    workspace.reset();
+    attend_into<T>(target, heads, key, value, attention, workspace, executor, options.callables);
+    if (options.collect_weights) options.collect_weights->push_back(result.weights);
+    result.output.resize(batch, length, out_proj.out_features());
+    out_proj.forward_into(as_matrix(View<const T, 3>(passage.attended)), as_matrix(result.output), executor,
+                          packed ? &packed->out_proj : nullptr);
+    return result;
+  }
   void check_inputs(const char* function, const Inputs& in, const MultiHeadOptions<T>& options) const {
     check(config.heads > 0 && config.model_dim > 0,
           [&] { return std::string(function) + ": the layer has no sizes, wanted MultiHeadAttention(config, rng)"; });

@@ -41,14 +41,6 @@ inline void keep_in_register([[maybe_unused]] const T*& p) {
 #endif
 }
 
-/// The same for an offset that a loop adds up. Of a loop over elements a stride apart gcc -O3 makes two, one for a
-/// stride of 1, which is no faster where each element is broadcast or begins a register.
-inline void keep_in_register([[maybe_unused]] Index& offset) {
-#if defined(__GNUC__) || defined(__clang__)
-  asm("" : "+r"(offset));
-#endif
-}
-
 /// Asks for the cache line of p; any address is allowed.
 inline void prefetch([[maybe_unused]] const void* p) {
 #if defined(__GNUC__) || defined(__clang__)
