@@ -52,9 +52,9 @@ TextCodec french_codec(std::string SentencePair::*side, Index merges, const Voca
 TEST_CASE("a codec turns sentences of its training pairs into ids and back", "[text]") {
   const Pairs text = pairs_of("Tea, tea!\t茶，茶！\nTea\t茶\n");
   const auto source =
-      TextCodec::build({Language::english}, text.pairs, &SentencePair::source, {.min_count = 1, .max_size = 100});
+      TextCodec::build({{Language::english}}, text.pairs, &SentencePair::source, {.min_count = 1, .max_size = 100});
   const auto target =
-      TextCodec::build({Language::chinese}, text.pairs, &SentencePair::target, {.min_count = 2, .max_size = 100});
+      TextCodec::build({{Language::chinese}}, text.pairs, &SentencePair::target, {.min_count = 2, .max_size = 100});
   CHECK(source.vocabulary.tokens() == std::vector<std::string>{"<pad>", "<s>", "</s>", "<unk>", "tea", "!", ","});
   CHECK(source.encode("TEA, please!") == std::vector<Index>{4, 6, 3, 5});
   CHECK(source.decode(source.encode("tea, tea!")) == "Tea, tea!");
@@ -66,8 +66,8 @@ TEST_CASE("a codec turns sentences of its training pairs into ids and back", "[t
 TEST_CASE("D12: pairs become ids, too long ones are dropped or cut, and counted", "[text]") {
   const Pairs text = pairs_of("a b\tc\na b a b\tc c\nb\tc c c c c\n");
   const VocabularyOptions all{.min_count = 1, .max_size = 100};
-  const auto source = TextCodec::build({Language::english}, text.pairs, &SentencePair::source, all);
-  const TextCodec target{{Language::english}, {}};
+  const auto source = TextCodec::build({{Language::english}}, text.pairs, &SentencePair::source, all);
+  const TextCodec target{{{Language::english}}, {}};
   const EncodedText dropped = encode_pairs(text.pairs, source, target, {.max_tokens = 3});
   REQUIRE(dropped.pairs.size() == 1);
   CHECK(dropped.dropped == 2);

@@ -64,7 +64,7 @@ struct TextCodec {
   /// The ids of words, for a caller that encodes many sentences.
   using Cache = std::unordered_map<std::string, std::vector<Index>>;
 
-  /// With the vocabulary of one side of training pairs: TextCodec::build({Language::english}, pairs,
+  /// With the vocabulary of one side of training pairs: TextCodec::build({{Language::english}}, pairs,
   /// &SentencePair::source). Of byte pairs the pieces that are too rare are cut further, those that dropout will make
   /// are counted too. Bytes have all 256, whatever the options.
   static TextCodec build(TextRules rules, std::span<const SentencePair> pairs, std::string SentencePair::*side,
