@@ -12,7 +12,9 @@
 #include <heed/kernels/gemm.hpp>
 #include <heed/kernels/gru_reset_before.hpp>
 #include <heed/kernels/linear_attention.hpp>
+#include <heed/kernels/lstm_cell.hpp>
 #include <heed/kernels/normalization.hpp>
+#include <heed/kernels/row_sums.hpp>
 
 #include "kernels/flash_testing.hpp"
 #include "kernels/gemm_testing.hpp"
@@ -96,6 +98,20 @@ void gru() {
   heed::gru_candidate_backward(backward);
   heed::gru_gates_backward(backward);
   print<T>("GRU reset before", {&next, &saved, &reset, &d_input, &d_recurrent, &candidate, &d_state});
+}
+
+template <class T>
+void lstm() {
+  const auto gates = random_numbers<T>(4 * rows * size, 19, 3), state = random_numbers<T>(rows * size, 20),
+             cell = random_numbers<T>(rows * size, 21), d_next = random_numbers<T>(rows * size, 22);
+  std::vector<T> next(state), next_cell(cell), saved(5 * state.size()), d_gates(gates), d_state(state), d_cell(cell);
+  heed::lstm_step<T>({matrix(gates, rows, 4 * size), matrix(state, rows, size), matrix(cell, rows, size),
+                      matrix(next, rows, size), matrix(next_cell, rows, size), matrix(saved, rows, 5 * size)});
+  heed::lstm_step_backward<T>({matrix(std::as_const(saved), rows, 5 * size), matrix(cell, rows, size),
+                               matrix(d_next, rows, size), matrix(state, rows, size), matrix(d_gates, rows, 4 * size),
+                               matrix(d_state, rows, size), matrix(d_cell, rows, size)});
+  heed::add_row_sums<T>(matrix(gates, 4 * rows, size), d_state.data());
+  print<T>("LSTM step", {&next, &next_cell, &saved, &d_gates, &d_state, &d_cell});
 }
 
 template <class T>
@@ -200,6 +216,7 @@ void attention() {
 int main() {
   rowwise<float>(), rowwise<double>();
   gru<float>(), gru<double>();
+  lstm<float>(), lstm<double>();
   additive<float>(), additive<double>();
   recurrence<float>(), recurrence<double>();
   product<float>(), product<double>();
