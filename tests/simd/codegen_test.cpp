@@ -14,6 +14,9 @@ TEMPLATE_TEST_CASE("keep_in_register changes no value", "[simd]", float, double)
   const T* p = out.data();
   heed::keep_in_register(p);
   CHECK(p == out.data());
+  heed::Index offset = 7;
+  heed::keep_in_register(offset);
+  CHECK(offset == 7);
 }
 
 TEST_CASE("unroll calls with every index once, in order", "[simd]") {
