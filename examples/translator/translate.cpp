@@ -88,7 +88,7 @@ std::string text_with_copies(const TranslationModel& model, const Translation& t
     words.push_back(copied[i] < 0 ? target.vocabulary.token(ids[i])
                                   : read.source_words[static_cast<std::size_t>(copied[i])]);
   }
-  return target.tokenizer.detokenize(words);
+  return target.detokenize(words);
 }
 
 void take(Translation& translation, std::vector<heed::Hypothesis> hypotheses, const TranslationModel& model) {

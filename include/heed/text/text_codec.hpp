@@ -134,8 +134,9 @@ struct TextCodec {
     return ids;
   }
   /// The sentence of ids, special symbols left out. Throws Error for an id outside the vocabulary.
-  std::string decode(std::span<const Index> ids) const {
-    const std::vector<std::string> tokens = vocabulary.decode(ids);
+  std::string decode(std::span<const Index> ids) const { return detokenize(vocabulary.decode(ids)); }
+  /// The sentence of tokens, which need not be in the vocabulary.
+  std::string detokenize(const std::vector<std::string>& tokens) const {
     return rules.tokenizer.detokenize(unit() == TokenUnit::byte_pairs ? join_pieces(tokens) : tokens);
   }
 
