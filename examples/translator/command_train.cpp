@@ -93,6 +93,9 @@ void add_sizes(CLI::App& app, TrainOptions& options) {
       ->group(group);
   add_count(app, {"--feed-forward", "Hidden features of a layer (Transformer)"}, options.sizes.feed_forward, size)
       ->group(group);
+  add_positions(app, {"--positions", "Where words stand: sinusoidal, learned, rotary, alibi or t5 (Transformer)"},
+                options.sizes.positions)
+      ->group(group);
 }
 
 void add_rates(CLI::App& app, TrainOptions& options) {

@@ -106,6 +106,15 @@ CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& valu
   return app.add_option_function<std::string>(text.name, read, text.help)->type_name("NAME")->default_str("gru");
 }
 
+CLI::Option* add_positions(CLI::App& app, OptionText text, std::string& value) {
+  const auto read = [name = std::string(text.name), &value](const std::string& found) {
+    if (std::ranges::find(position_names, found) == position_names.end())
+      refuse(name, found, "sinusoidal, learned, rotary, alibi or t5");
+    value = found;
+  };
+  return app.add_option_function<std::string>(text.name, read, text.help)->type_name("NAME")->default_str(value);
+}
+
 CLI::Option* add_token_unit(CLI::App& app, OptionText text, heed::TokenUnit& value) {
   const auto read = [name = std::string(text.name), &value](const std::string& found) {
     if (found != "words" && found != "characters" && found != "bytes" && found != "bpe")

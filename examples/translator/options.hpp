@@ -2,11 +2,13 @@
 // The options of every command, and how numbers on the command line are read: whole and exact, a point whatever the
 // locale, and refused with the option's name, what was found and what is wanted.
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <heed/core/view.hpp>
@@ -40,10 +42,14 @@ struct BadText {
 
 enum class Architecture { gru, transformer };
 
+/// How a Transformer may know where a word stands, as options and files name it.
+inline constexpr std::array<std::string_view, 5> position_names{"sinusoidal", "learned", "rotary", "alibi", "t5"};
+
 struct ModelSizes {
   Architecture architecture = Architecture::gru;
   Index embedding = 128, hidden = 256, attention_units = 256;                             // of a GRU
   Index model_dim = 256, heads = 4, layers = 3, decoder_layers = 0, feed_forward = 1024;  // of a Transformer; 0: layers
+  std::string positions = "sinusoidal";  // of a Transformer: one of position_names
   Index min_count = 2, max_vocab = 10000;
 };
 
@@ -141,6 +147,7 @@ CLI::Option* add_file(CLI::App& app, OptionText text, std::string& value);
 CLI::Option* add_language(CLI::App& app, OptionText text, std::string& value);
 /// gru or transformer.
 CLI::Option* add_architecture(CLI::App& app, OptionText text, Architecture& value);
+CLI::Option* add_positions(CLI::App& app, OptionText text, std::string& value);
 
 /// words, characters, bytes or bpe.
 CLI::Option* add_token_unit(CLI::App& app, OptionText text, heed::TokenUnit& value);

@@ -52,6 +52,11 @@ void fill_in(TrainOptions& options) {
     throw UsageError("--heads is " + std::to_string(options.sizes.heads) + ", wanted a divisor of --model-dim " +
                      std::to_string(options.sizes.model_dim));
   }
+  if (!gru && options.sizes.positions == "rotary" && options.sizes.model_dim / options.sizes.heads % 2 != 0) {
+    throw UsageError("--positions is rotary, which turns pairs of features: wanted --model-dim " +
+                     std::to_string(options.sizes.model_dim) + " to be an even multiple of --heads " +
+                     std::to_string(options.sizes.heads));
+  }
   if (options.dropout < 0) options.dropout = gru ? 0.2 : 0.1;
   const bool pieces = options.tokens == heed::TokenUnit::byte_pairs;
   if (!pieces && (options.subwords.joint || options.subwords.dropout > 0))
@@ -103,6 +108,7 @@ Settings settings_of(const TrainOptions& options, const Data& data) {
           {"--layers", std::to_string(options.sizes.layers)},
           {"--decoder-layers", std::to_string(options.sizes.decoder_layers)},
           {"--feed-forward", std::to_string(options.sizes.feed_forward)},
+          {"--positions", options.sizes.positions},
           {"--label-smoothing", fixed(options.label_smoothing, 9)},
           {"--warmup", std::to_string(options.warmup)},
           {"--embedding", std::to_string(options.sizes.embedding)},

@@ -1,6 +1,7 @@
 #include "translation_model.hpp"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <new>
 #include <optional>
@@ -21,6 +22,20 @@ using heed::Index;
 using GruConfig = GruNetwork::Config;
 using TransformerConfig = TransformerNetwork::Config;
 
+/// In the order of position_names.
+constexpr std::array position_kinds{heed::Positions::sinusoidal, heed::Positions::learned, heed::Positions::rotary,
+                                    heed::Positions::alibi, heed::Positions::t5};
+
+std::string position_name(heed::Positions kind) {
+  const auto at = std::ranges::find(position_kinds, kind) - position_kinds.begin();
+  return std::string(position_names[static_cast<std::size_t>(at)]);
+}
+heed::Positions position_kind(const std::string& name, const std::string& place) {
+  const auto found = std::ranges::find(position_names, name);
+  if (found == position_names.end()) throw heed::FormatError(place, "", "no positions are called " + heed::quote(name));
+  return position_kinds[static_cast<std::size_t>(found - position_names.begin())];
+}
+
 /// What a file says of the network, besides its tensors.
 nlohmann::json network_json(const Network& network) {
   if (network.gru) {
@@ -39,6 +54,7 @@ nlohmann::json network_json(const Network& network) {
           {"encoder_layers", config.encoder_layers},
           {"decoder_layers", config.decoder_layers},
           {"max_length", config.max_length},
+          {"positions", position_name(config.positions)},
           {"dropout", config.layer.dropout}};
 }
 
@@ -75,8 +91,8 @@ struct NetworkConfig {
   Index& target_vocab() { return gru ? gru->target_vocab : transformer->target_vocab; }
 };
 
-/// The Transformer that heed-translate trains: layers that normalise first, sines as positions, the target's embedding
-/// shared with the output layer.
+/// The Transformer that heed-translate trains: layers that normalise first, the target's embedding shared with the
+/// output layer.
 TransformerConfig transformer_config(const heed::TransformerLayerConfig& layer) {
   TransformerConfig config{.layer = layer, .tied = heed::TiedEmbeddings::target_output, .pad = heed::pad_id};
   config.layer.norm_place = heed::NormPlace::before;
@@ -94,7 +110,11 @@ double parameters_of(const TransformerConfig& config) {
   const double attention = 4 * d * (d + 1), feed = d * f + f + f * d + d, norm = 2 * d;
   const double layers = double(config.encoder_layers) * (attention + feed + 2 * norm) +
                         double(config.decoder_layers) * (2 * attention + feed + 3 * norm) + 2 * norm;
-  return d * double(config.source_vocab + config.target_vocab) + double(config.target_vocab) + layers;
+  double positions = 0;
+  if (config.positions == heed::Positions::learned) positions = 2 * double(config.max_length) * d;
+  if (config.positions == heed::Positions::t5)
+    positions = 2 * double(config.position_options.buckets) * double(config.layer.heads);
+  return d * double(config.source_vocab + config.target_vocab) + double(config.target_vocab) + layers + positions;
 }
 double parameters_of(const NetworkConfig& config) {
   return config.gru ? parameters_of(*config.gru) : parameters_of(*config.transformer);
@@ -179,6 +199,8 @@ NetworkConfig read_config(const nlohmann::json& config, const std::string& place
     result.transformer->encoder_layers = size("encoder_layers");
     result.transformer->decoder_layers = size("decoder_layers");
     result.transformer->max_length = size("max_length");
+    if (config.contains("positions"))  // files from before there was a choice have sines
+      result.transformer->positions = position_kind(heed::json_field<std::string>(config, "positions", place), place);
   } else {
     throw heed::FormatError(place, "", "no model of heed-translate");
   }
@@ -244,6 +266,7 @@ TranslationModel new_translation_model(const NetworkPlan& plan, std::span<const 
     config.transformer->encoder_layers = sizes.layers;
     config.transformer->decoder_layers = sizes.decoder_layers > 0 ? sizes.decoder_layers : sizes.layers;
     config.transformer->max_length = plan.max_length;
+    config.transformer->positions = position_kind(sizes.positions, "--positions");
   }
   config.source_vocab() = model.source.vocabulary.size();
   config.target_vocab() = model.target.vocabulary.size();

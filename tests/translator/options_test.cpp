@@ -90,6 +90,9 @@ TEST_CASE("A31: threads below 0 are refused", "[translator]") {
 }
 
 TEST_CASE("languages are en, fr or zh", "[translator]") {
+  check_refused(train({"--positions", "sines"}), {"--positions: found \"sines\"", "alibi or t5"});
+  check_refused(train({"--arch", "transformer", "--model-dim", "12", "--heads", "4", "--positions", "rotary"}),
+                {"--positions is rotary", "an even multiple of --heads 4"});
   check_refused(train({"--source-lang", "de"}), {"--source-lang: found \"de\", wanted en, fr or zh"});
 }
 

@@ -57,6 +57,31 @@ TEST_CASE("two epochs, one and a resumed one, and a killed and resumed run give 
   CHECK(read_all(corpus.model("dry")) != whole);
 }
 
+TEST_CASE("a Transformer's positions are in its file, and a resumed run keeps them", "[translator]") {
+  const Corpus corpus;
+  std::string last;
+  for (const char* const positions : {"sinusoidal", "learned", "rotary", "alibi", "t5"}) {
+    INFO(positions);
+    const auto options = [&](const char* epochs) {
+      return std::vector<std::string>{"--arch", "transformer", "--model-dim", "8",      "--heads",  "2",
+                                      "--layers", "1",         "--feed-forward", "8",   "--positions", positions,
+                                      "--epochs", epochs};
+    };
+    check_done(run(corpus.train("whole", options("2"))));
+    check_done(run(corpus.train("cut", options("1"))));
+    auto again = options("2");
+    again.emplace_back("--resume");
+    check_done(run(corpus.train("cut", again)));
+    CHECK(read_all(corpus.model("cut")) == read_all(corpus.model("whole")));
+    const Outcome translated = run({"translate", "--model", corpus.model("cut"), "--beam", "2", "The cats sleep."});
+    check_done(translated);
+    CHECK(read_all(corpus.model("cut")) != last);
+    last = read_all(corpus.model("cut"));
+    again[11] = positions == std::string_view("t5") ? "alibi" : "t5";
+    check_failed(run(corpus.train("cut", again)), {"--positions"});
+  }
+}
+
 TEST_CASE("E22: a run killed in the middle of an epoch and resumed gives the same bits", "[translator]") {
   const Corpus corpus;
   const std::vector<std::string> options{"--epochs", "40", "--checkpoint-steps", "11", "--threads", "2"};
