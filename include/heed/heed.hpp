@@ -143,6 +143,7 @@
 #include <heed/nn/luong_decoder.hpp>
 #include <heed/nn/multi_head_attention.hpp>
 #include <heed/nn/multi_head_options.hpp>
+#include <heed/nn/multi_head_passage.hpp>
 #include <heed/nn/multi_head_step.hpp>
 #include <heed/nn/onnx_gru.hpp>
 #include <heed/nn/parameters.hpp>

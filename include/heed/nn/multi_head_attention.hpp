@@ -4,30 +4,20 @@
 //   A. Vaswani et al., "Attention Is All You Need", 2017, section 3.2.2; grouped heads: J. Ainslie et al., "GQA", 2023.
 // Parameters have the names of PyTorch's MultiheadAttention.
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <functional>
 #include <string>
 #include <utility>
 
-#include <heed/attention/scaled_dot_product_backward.hpp>
 #include <heed/nn/dense.hpp>
 #include <heed/nn/extra_keys.hpp>
 #include <heed/nn/head_projections.hpp>
 #include <heed/nn/multi_head_options.hpp>
+#include <heed/nn/multi_head_passage.hpp>
 
 namespace heed::inline HEED_ABI {
-
-namespace detail {
-
-/// What a thread keeps of an inference's memory, and up to how many bytes.
-inline constexpr std::size_t kept_bytes = std::size_t{64} << 20;
-inline Workspace& inference_workspace() {
-  thread_local Workspace workspace;
-  return workspace;
-}
-
-}  // namespace detail
 
 template <class T>
 struct MultiHeadAttention {
@@ -136,12 +126,9 @@ struct MultiHeadAttention {
         key{batch, key_length, in_proj.out(HeadInput::key)}, value{batch, key_length, in_proj.out(HeadInput::value)};
     std::size_t bytes = 0;
     for (const Extents<3>& e : {query, attended, key, value}) bytes += Workspace::rounded<T>(e[0] * e[1] * e[2]);
-    Workspace own;  // of a call that needs more than a thread should keep
-    Workspace& memory = bytes > detail::kept_bytes ? own : detail::inference_workspace();
-    memory.reserve(bytes);
-    memory.reset();
+    detail::InferenceMemory memory(bytes);
     const auto take = [&](const Extents<3>& e) { return View<T, 3>(memory.take<T>(e[0] * e[1] * e[2]), e); };
-    const Passage passage{.query = take(query), .attended = take(attended)};
+    const detail::Passage<T> passage{.query = take(query), .attended = take(attended)};
     const View<T, 3> keys = take(key), values = take(value);
     project_memory_into(in.key, in.value, options, keys, values, executor, packed);
     return read_through(in.query, detail::split_heads<const T>(keys, config.kv_heads),
@@ -171,7 +158,7 @@ struct MultiHeadAttention {
     state.query.resize(batch, length, in_proj.out(HeadInput::query));
     state.attended.resize(batch, length, out_proj.in_features());
     state.logsumexp.resize(batch, config.heads, length);
-    const Passage passage{state.query, state.attended, state.logsumexp, &state.dropout, state.path};
+    const detail::Passage<T> passage{state.query, state.attended, state.logsumexp, &state.dropout, state.path};
     return read_through(query, key, value, options, passage, executor, packed);
   }
 
@@ -196,7 +183,8 @@ struct MultiHeadAttention {
                                     .key = detail::split_heads<T>(d_key, config.kv_heads),
                                     .value = detail::split_heads<T>(d_value, config.kv_heads)};
     if (attention.bias) heads.bias = result.bias = Tensor<T, 4>(attention.bias.view.extents);
-    attend_back(heads, d_attended, state, attention, options.callables, executor);
+    detail::attend_heads_back<T>(heads, d_attended, config.heads, state, keys(state), values(state), attention,
+                                 options.callables, executor);
     if (attention.bias) result.bias = detail::narrow_bias(std::move(result.bias), options.bias.view.extents, config.extra_keys.count());
     if (options.collect_d_bias) detail::collect_bias(result.bias, *options.collect_d_bias);
     detail::turn_heads(detail::Turn::backward, heads.query, options, executor);
@@ -208,13 +196,6 @@ struct MultiHeadAttention {
   }
 
  private:
-  /// Where a forward keeps the projected query, what attention made of it, and, if a backward may follow, more.
-  struct Passage {
-    View<T, 3> query, attended;
-    View<T, 3> logsumexp = {};            // or empty
-    AttentionDropout* dropout = nullptr;  // or null
-    QueryPath path = QueryPath::block;
-  };
   /// project_memory into key and value (batch, key_length, kv_heads dim), contiguous.
   void project_memory_into(const View<const T, 3>& key, const View<const T, 3>& value, const MultiHeadOptions<T>& options,
                            const View<T, 3>& projected_key, const View<T, 3>& projected_value, ExecutorRef executor,
@@ -233,8 +214,8 @@ struct MultiHeadAttention {
   }
   /// read with its memory given.
   MultiHeadResult<T> read_through(const View<const T, 3>& query, const View<const T, 4>& key, const View<const T, 4>& value,
-                                  const MultiHeadOptions<T>& options, const Passage& passage, ExecutorRef executor,
-                                  const Packed* packed) const {
+                                  const MultiHeadOptions<T>& options, const detail::Passage<T>& passage,
+                                  ExecutorRef executor, const Packed* packed) const {
     const Index batch = query.dimension(0), length = query.dimension(1), key_length = key.dimension(2);
     const detail::WidenedScores<T> scores("MultiHeadAttention::forward", options.mask, options.bias,
                                           {batch, config.heads, length, key_length}, config.extra_keys.count());
@@ -244,17 +225,10 @@ struct MultiHeadAttention {
     in_proj.forward_into(HeadInput::query, query, passage.query, executor, packed ? &packed->in_proj : nullptr);
     detail::turn_heads(detail::Turn::forward, detail::split_heads<T>(passage.query, config.heads), options, executor);
     MultiHeadResult<T> result;
-    AttentionOutputs<T> target{.output = detail::split_heads<T>(passage.attended, config.heads),
-                               .logsumexp = passage.logsumexp};
     if (options.return_weights || options.collect_weights)
-      target.weights = result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
-    AttentionOptions<T> attention = options.attention(scores, dropout);
-    attention.path = passage.path;
-    const View<const T, 4> heads = detail::split_heads<const T>(passage.query, config.heads);
-    Workspace& workspace = detail::thread_workspace();
-    workspace.reserve(workspace_bytes<T>(attention_shape<T>(heads, key, value), attention, executor.concurrency()));
-    workspace.reset();
-    attend_into<T>(target, heads, key, value, attention, workspace, executor, options.callables);
+      result.weights = Tensor<T, 4>(batch, config.heads, length, key_length);
+    detail::attend_heads<T>(passage, config.heads, key, value, options.attention(scores, dropout), result.weights,
+                            options.callables, executor);
     if (options.collect_weights) options.collect_weights->push_back(result.weights);
     result.output.resize(batch, length, out_proj.out_features());
     out_proj.forward_into(as_matrix(View<const T, 3>(passage.attended)), as_matrix(result.output), executor,
@@ -271,19 +245,6 @@ struct MultiHeadAttention {
     check(!options.rotary || config.extra_keys.count() == 0, [&] {
       return std::string(function) + ": options.rotary is given with extra keys, wanted one of them: those have no position";
     });
-  }
-  void attend_back(const AttentionGradientViews<T>& heads, const Tensor<T, 3>& d_attended, const State& state,
-                   const AttentionOptions<T>& options, const CallableRef<T>& callables, ExecutorRef executor) const {
-    auto& read = const_cast<State&>(state);  // outputs are views that could be written to; here they are read
-    const AttentionOutputs<T> forward{.output = detail::split_heads<T>(read.attended, config.heads),
-                                      .logsumexp = read.logsumexp};
-    const View<const T, 4> query = detail::split_heads<const T>(state.query, config.heads), key = keys(state);
-    Workspace& workspace = detail::thread_workspace();
-    workspace.reserve(backward_workspace_bytes<T>(attention_shape<T>(query, key, values(state)), options,
-                                                  executor.concurrency()));
-    workspace.reset();
-    attend_backward_into<T>(heads, detail::split_heads<const T>(d_attended, config.heads), query, key, values(state),
-                            forward, options, workspace, executor, callables);
   }
   /// From projections to inputs; inputs that are one have one gradient.
   void project_back(const Inputs& in, const std::array<std::reference_wrapper<const Tensor<T, 3>>, 3>& d_projected,
